@@ -1,0 +1,1 @@
+//! Bytes to tensors: incremental readers of GGUF and safetensors, quantisation block layouts.

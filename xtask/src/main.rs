@@ -1,0 +1,2 @@
+//! The only build tool of Rushlight.
+fn main() {}
