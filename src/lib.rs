@@ -4,5 +4,7 @@
 //! `ARCHITECTURE.md` for the map of the rooms and the direction imports run.
 
 pub mod formats;
+pub mod kernel;
+pub mod plan;
 pub mod tensor;
 pub mod tokenizer;

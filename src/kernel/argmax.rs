@@ -1,0 +1,54 @@
+//! Index of the largest element: `out[r] = min { c : x[r, c] = max_c x[r, c] }`. Ties take the lowest index.
+//!
+//! Shapes: `x` `[rows, cols]` F32; `out` `[rows, 1]` U32.
+
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand};
+use crate::tensor::DType;
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argmax;
+
+impl Kernel for Argmax {
+    fn stem(&self) -> &'static str {
+        "argmax"
+    }
+
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
+        let lowest_largest = |row: &[f64]| {
+            let mut best = 0;
+            for (i, &x) in row.iter().enumerate() {
+                if x > row[best] {
+                    best = i;
+                }
+            }
+            Judged { value: best as f64, magnitude: 0.0 }
+        };
+        vec![inputs[0].chunks_exact(io.inputs[0].cols).map(lowest_largest).collect()]
+    }
+
+    fn tolerance(&self, _io: &Io<'_>) -> f64 {
+        0.0
+    }
+}
+
+/// Shapes: one element, odd, prime, over a workgroup, a vocabulary, many rows; data with many ties.
+pub fn cases() -> Vec<Case> {
+    let shapes = [(1, 1), (3, 7), (1, 257), (2, 10_007), (1, 262_144), (65_537, 3)];
+    let fills = [Fill::Uniform(3.0), Fill::Coarse(2.0), Fill::Constant(-5.0)];
+    let mut cases = Vec::new();
+    for (rows, cols) in shapes {
+        for fill in fills {
+            cases.push(Case {
+                op: Argmax.into(),
+                inputs: vec![CaseInput { operand: Operand::new(DType::F32, rows, cols), fill }],
+                outputs: vec![Operand::new(DType::U32, rows, 1)],
+                tokens: rows,
+                pos: 0,
+                weights: &[],
+                caches: &[],
+            });
+        }
+    }
+    cases
+}

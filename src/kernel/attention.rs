@@ -1,0 +1,125 @@
+//! Scaled dot-product attention of `tokens` queries over a key and a value cache, causal.
+//!
+//! For head `h` of the query at position `p = pos + t`, with `g = h / (heads / kv_heads)` its key-value head:
+//!
+//! `out[t, h] = Σ_j softmax_j(scale · q[t, h] · k[g, j]) v[g, j]`, over the positions `j` with
+//! `p - window < j <= p` (all `0 <= j <= p` without a window).
+//!
+//! Position `j` lies in slot `j mod slots` of the cache; the caller keeps `slots` large enough that no position a query of
+//! this run may see has been overwritten: at least `window + tokens - 1` slots for a window.
+//!
+//! Shapes: `q`, `out` `[tokens, heads · head_dim]` F32; `k`, `v` `[kv_heads · slots, head_dim]` F32 or F16.
+//! Softmax is computed online (Milakov and Gimelshein 2018, arXiv 1805.02867) with a finite lowest maximum, so that a
+//! masked tile never computes `exp(-inf - -inf)`.
+
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, gamma};
+use crate::tensor::DType;
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// Query heads.
+    pub heads: usize,
+    /// Key-value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Width of a head, at most [`Attention::MAX_HEAD_DIM`].
+    pub head_dim: usize,
+    /// Number of positions a query sees, itself included; `None` for all before it.
+    pub window: Option<usize>,
+    /// Factor on the scores, usually `1 / sqrt(head_dim)`.
+    pub scale: f32,
+}
+
+impl Attention {
+    /// Widest head that the shader's workgroup memory holds.
+    pub const MAX_HEAD_DIM: usize = 256;
+
+    /// First position that the query at position `p` sees.
+    pub fn first_visible(&self, p: usize) -> usize {
+        self.window.map_or(0, |window| (p + 1).saturating_sub(window))
+    }
+}
+
+impl Kernel for Attention {
+    fn stem(&self) -> &'static str {
+        "attention"
+    }
+
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
+        let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
+        let slots = io.inputs[1].rows / self.kv_heads;
+        let dim = self.head_dim;
+        let mut out = vec![Judged::default(); io.outputs[0].elements()];
+        for t in 0..io.tokens {
+            let p = io.pos + t;
+            for h in 0..self.heads {
+                let g = h / (self.heads / self.kv_heads);
+                let query = &q[(t * self.heads + h) * dim..][..dim];
+                let at = |j: usize| (g * slots + j % slots) * dim;
+                let visible = self.first_visible(p)..p + 1;
+                let scores: Vec<f64> = visible
+                    .clone()
+                    .map(|j| {
+                        let dot: f64 = query.iter().zip(&k[at(j)..]).map(|(a, b)| a * b).sum();
+                        dot * f64::from(self.scale)
+                    })
+                    .collect();
+                let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+                let total: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
+                let row = &mut out[(t * self.heads + h) * dim..][..dim];
+                for (j, score) in visible.zip(&scores) {
+                    let weight = (score - largest).exp() / total;
+                    for (element, value) in row.iter_mut().zip(&v[at(j)..]) {
+                        element.value += weight * value;
+                        element.magnitude += weight * value.abs();
+                    }
+                }
+            }
+        }
+        vec![out]
+    }
+
+    /// Each weight carries the error of its score: `head_dim` products of at most 1 in the cases below, times the scale,
+    /// through an exponential whose own error WGSL bounds by `3 + 2·|x|` units in the last place; then a sum over the positions.
+    fn tolerance(&self, io: &Io<'_>) -> f64 {
+        let largest_score = self.head_dim as f64 * f64::from(self.scale);
+        let score_error = gamma(self.head_dim + 2) * largest_score;
+        let exp_error = (3.0 + 4.0 * largest_score) * 2.0 * EPS32;
+        2.0 * (score_error + exp_error) + gamma(2 * (io.pos + io.tokens) + 4)
+    }
+}
+
+/// Heads 1 to 8 and grouped, widths to 256, windows whose ring has wrapped, one token and many, both cache types.
+pub fn cases() -> Vec<Case> {
+    // (heads, kv_heads, head_dim, window, slots, tokens, pos)
+    let shapes = [
+        (1, 1, 4, None, 1, 1, 0),
+        (1, 1, 32, None, 8, 5, 0),
+        (4, 1, 256, None, 37, 3, 30),
+        (4, 2, 64, None, 300, 1, 299),
+        (6, 2, 80, None, 64, 17, 40),
+        (3, 3, 20, Some(1), 4, 3, 9),
+        (4, 1, 256, Some(16), 24, 7, 100),
+        (8, 2, 128, Some(16), 80, 64, 33),
+        (2, 1, 32, Some(512), 600, 2, 1000),
+        (4, 4, 64, None, 1100, 1, 1090),
+    ];
+    let mut cases = Vec::new();
+    for (heads, kv_heads, head_dim, window, slots, tokens, pos) in shapes {
+        for cache in [DType::F32, DType::F16] {
+            let scale = 1.0 / (head_dim as f32).sqrt();
+            let kv = Operand::new(cache, kv_heads * slots, head_dim);
+            let kv = CaseInput { operand: kv, fill: Fill::Uniform(1.0) };
+            cases.push(Case {
+                op: Attention { heads, kv_heads, head_dim, window, scale }.into(),
+                inputs: vec![CaseInput::f32(tokens, heads * head_dim, 1.0), kv.clone(), kv],
+                outputs: vec![Operand::new(DType::F32, tokens, heads * head_dim)],
+                tokens,
+                pos,
+                weights: &[],
+                caches: &[1, 2],
+            });
+        }
+    }
+    cases
+}

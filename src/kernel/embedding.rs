@@ -1,0 +1,66 @@
+//! Rows of a table: `out[t, c] = scale · table[ids[t], c]`.
+//!
+//! Shapes: `ids` `[tokens, 1]` U32; `table` `[vocabulary, cols]` of any weight type; `out` `[tokens, cols]` F32.
+//! Bound in parts, a dispatch writes only the tokens whose row lies in its part.
+
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand};
+use crate::tensor::DType;
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Factor on every element: `sqrt(cols)` for Gemma, 1 elsewhere.
+    pub scale: f32,
+}
+
+impl Kernel for Embedding {
+    fn stem(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
+        let cols = io.inputs[1].cols;
+        let mut out = Vec::with_capacity(io.tokens * cols);
+        for &id in inputs[0] {
+            for element in &inputs[1][id as usize * cols..][..cols] {
+                let value = element * f64::from(self.scale);
+                // A minimum makes an element the difference of two products, each of which may be larger than it.
+                out.push(Judged { value, magnitude: value.abs() + f64::from(self.scale) });
+            }
+        }
+        vec![out]
+    }
+
+    /// Scale times quant, less a minimum, times the scale of the embedding.
+    fn tolerance(&self, _io: &Io<'_>) -> f64 {
+        5.0 * EPS32
+    }
+}
+
+/// Every weight type; rows of one block and of several; plain types with odd widths.
+pub fn cases() -> Vec<Case> {
+    let case = |dtype, vocabulary: usize, cols, tokens, scale| Case {
+        op: Embedding { scale }.into(),
+        inputs: vec![
+            CaseInput { operand: Operand::new(DType::U32, tokens, 1), fill: Fill::Ids(vocabulary as u32) },
+            CaseInput { operand: Operand::new(dtype, vocabulary, cols), fill: Fill::Uniform(1.0) },
+        ],
+        outputs: vec![Operand::new(DType::F32, tokens, cols)],
+        tokens,
+        pos: 0,
+        weights: &[1],
+        caches: &[],
+    };
+    let mut cases = vec![
+        case(DType::F32, 3, 1, 1, 1.0),
+        case(DType::F32, 11, 7, 5, 2.0),
+        case(DType::F16, 11, 13, 4, 1.0),
+        case(DType::BF16, 5, 3, 3, 1.5),
+        case(DType::F32, 17, 8, 65_537, 1.0),
+    ];
+    for dtype in DType::WEIGHTS {
+        cases.push(case(dtype, 37, 256, 5, 1.0));
+        cases.push(case(dtype, 101, 768, 70, 27.0));
+    }
+    cases
+}

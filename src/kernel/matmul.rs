@@ -1,0 +1,73 @@
+//! Matrix product with a weight: `out[t, n] = Σ_k x[t, k] · w[n, k]`.
+//!
+//! Shapes: `x` `[tokens, k]` F32; `w` `[n, k]` of any weight type, rows of whole blocks; `out` `[tokens, n]` F32.
+//! Bound in parts, a dispatch writes the columns `row_start..row_start + part rows` of `out`.
+
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, gamma};
+use crate::tensor::DType;
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatMul;
+
+impl Kernel for MatMul {
+    fn stem(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
+        let k = io.inputs[0].cols;
+        let mut out = Vec::with_capacity(io.outputs[0].elements());
+        for x in inputs[0].chunks_exact(k) {
+            for w in inputs[1].chunks_exact(k) {
+                let mut sum = Judged::default();
+                for (a, b) in x.iter().zip(w) {
+                    sum.value += a * b;
+                    // The weight itself is rounded when it is unpacked: scale · quant - minimum.
+                    sum.magnitude += a.abs() * (b.abs() + WEIGHT_SCALE);
+                }
+                out.push(sum);
+            }
+        }
+        vec![out]
+    }
+
+    fn tolerance(&self, io: &Io<'_>) -> f64 {
+        gamma(io.inputs[0].cols + 4)
+    }
+}
+
+/// Size of the weights in the cases: bounds the two parts of `scale · quant - minimum` that may cancel.
+const WEIGHT_SCALE: f64 = 0.25;
+
+/// Every weight type, as a matrix-vector product (1 to 4 tokens) and as a matrix product; odd and prime extents; a
+/// vocabulary of over 65,535 workgroups.
+pub fn cases() -> Vec<Case> {
+    let case = |dtype, tokens, k, n| Case {
+        op: MatMul.into(),
+        inputs: vec![
+            CaseInput::f32(tokens, k, 1.0),
+            CaseInput { operand: Operand::new(dtype, n, k), fill: Fill::Uniform(WEIGHT_SCALE as f32) },
+        ],
+        outputs: vec![Operand::new(DType::F32, tokens, n)],
+        tokens,
+        pos: 0,
+        weights: &[1],
+        caches: &[],
+    };
+    let mut cases = vec![
+        case(DType::F32, 1, 1, 1),
+        case(DType::F32, 3, 7, 5),
+        case(DType::F32, 17, 13, 11),
+        case(DType::F16, 2, 9, 67),
+        case(DType::BF16, 65, 31, 33),
+        case(DType::Q8_0, 1, 32, 270_001),
+        case(DType::Q4_0, 70, 32, 3),
+    ];
+    for dtype in DType::WEIGHTS {
+        for (tokens, k, n) in [(1, 256, 1), (1, 768, 131), (4, 256, 67), (9, 512, 65), (67, 768, 129)] {
+            cases.push(case(dtype, tokens, k, n));
+        }
+    }
+    cases
+}

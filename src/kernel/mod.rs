@@ -1,0 +1,144 @@
+//! One file a kernel: the mathematics, the parameters its shader takes, its grid, the plain reference that judges
+//! every executor, and the cases that every test and benchmark goes through.
+//!
+//! A kernel reads its inputs and writes its outputs; it knows nothing of plans, models or devices. Adding one is a
+//! `shaders/<stem>.wgsl`, a `src/kernel/<stem>.rs` and one line in the list at the end of this file.
+
+pub mod case;
+
+use crate::tensor::DType;
+pub use case::{Case, CaseInput, Fill};
+
+/// What an operand looks like while a step runs: symbols are bound, so `rows` is a number.
+///
+/// A cache of shape `[kv_heads, slots, head_dim]` has `kv_heads * slots` rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operand {
+    /// Element type.
+    pub dtype: DType,
+    /// Rows in use.
+    pub rows: usize,
+    /// Elements of a row.
+    pub cols: usize,
+}
+
+impl Operand {
+    /// An operand of `rows` rows of `cols` elements.
+    pub const fn new(dtype: DType, rows: usize, cols: usize) -> Self {
+        Operand { dtype, rows, cols }
+    }
+
+    /// Number of elements.
+    pub const fn elements(&self) -> usize {
+        self.rows * self.cols
+    }
+}
+
+/// Everything a dispatch depends on beside the kernel's own attributes.
+#[derive(Clone, Debug)]
+pub struct Io<'a> {
+    /// Inputs in the order of the WGSL bindings.
+    pub inputs: &'a [Operand],
+    /// Outputs, bound after the inputs.
+    pub outputs: &'a [Operand],
+    /// Number of tokens in this run.
+    pub tokens: usize,
+    /// Position of the first of them in the sequence.
+    pub pos: usize,
+    /// First row of the weight operand that this dispatch sees: a tensor over the binding limit is bound in parts,
+    /// and `inputs` then holds the part's rows. 0 everywhere else.
+    pub row_start: usize,
+}
+
+/// A value with the magnitude its rounding error is proportional to: for a dot product `Σ|a·b|`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judged {
+    /// The exact result, in f64.
+    pub value: f64,
+    /// What one unit of relative rounding error is multiplied with.
+    pub magnitude: f64,
+}
+
+/// What every kernel file provides.
+pub trait Kernel {
+    /// Stem of the shader file and of the module.
+    fn stem(&self) -> &'static str;
+
+    /// Plain loops in f64. `inputs` are dequantised, row-major; for an output that is also read (a cache),
+    /// `before` holds its content before the step. Returns one vector an output.
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], before: &[&[f64]]) -> Vec<Vec<Judged>>;
+
+    /// Relative error allowed, in units of [`Judged::magnitude`]. Derived from the number of f32 roundings on the way
+    /// to one element, not from what executors happen to reach.
+    fn tolerance(&self, io: &Io<'_>) -> f64;
+}
+
+/// Unit roundoff of f32.
+pub const EPS32: f64 = 1.0 / (1u64 << 24) as f64;
+
+/// Error bound of a sum of `n` products in f32 in any order, relative to `Σ|a·b|` (Higham, "Accuracy and Stability of
+/// Numerical Algorithms", 2nd ed., section 3.1: gamma_n = n·u / (1 - n·u)).
+pub fn gamma(n: usize) -> f64 {
+    let nu = n as f64 * EPS32;
+    nu / (1.0 - nu)
+}
+
+macro_rules! kernels {
+    ($($(#[$doc:meta])* $module:ident :: $Type:ident,)*) => {
+        $(pub mod $module;)*
+
+        /// One operation of a plan: a kernel with its attributes.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op {
+            $($(#[$doc])* $Type($module::$Type),)*
+        }
+
+        impl Op {
+            /// The kernel behind the operation.
+            pub fn kernel(&self) -> &dyn Kernel {
+                match self { $(Op::$Type(kernel) => kernel,)* }
+            }
+        }
+
+        $(impl From<$module::$Type> for Op {
+            fn from(kernel: $module::$Type) -> Op { Op::$Type(kernel) }
+        })*
+
+        /// Stem and unexpanded shader of every kernel.
+        pub const SHADERS: &[(&str, &str)] = &[
+            $((stringify!($module), include_str!(concat!("../../shaders/", stringify!($module), ".wgsl"))),)*
+        ];
+
+        /// The cases of every kernel: the forward test, the browser test and the benchmark go through this one list.
+        pub fn all_cases() -> Vec<Case> {
+            let mut cases = Vec::new();
+            $(cases.extend($module::cases());)*
+            cases
+        }
+    };
+}
+
+kernels! {
+    /// Sum of two operands, the second broadcast over rows if it has one row.
+    add::Add,
+    /// Index of the largest element of a row.
+    argmax::Argmax,
+    /// Scaled dot-product attention over a cache.
+    attention::Attention,
+    /// Rows of a table by token id.
+    embedding::Embedding,
+    /// Gated linear unit: activation of one operand times the other.
+    glu::Glu,
+    /// Keys or values into their cache.
+    kv_write::KvWrite,
+    /// The last row of an operand.
+    last_row::LastRow,
+    /// Matrix product with a weight of any type.
+    matmul::MatMul,
+    /// Root mean square normalisation.
+    rms_norm::RmsNorm,
+    /// Rotary position embedding.
+    rope::Rope,
+    /// Softmax of each row.
+    softmax::Softmax,
+}

@@ -1,0 +1,69 @@
+//! Gives the temporaries of a plan their buffers: two share one when no step needs both.
+//!
+//! A buffer is never shared by an input and an output of the same step: WebGPU forbids one buffer bound read-only and
+//! read-write in a dispatch, and no kernel is written to run in place.
+
+use super::{Extent, Plan, Storage};
+
+/// Which buffer each temporary lies in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// Bytes of each shared buffer.
+    pub buffer_bytes: Vec<usize>,
+    /// Buffer of each value of the plan, by its id; `None` for values that are no temporaries.
+    pub buffer_of: Vec<Option<usize>>,
+}
+
+impl Assignment {
+    /// Bytes of all shared buffers.
+    pub fn total_bytes(&self) -> usize {
+        self.buffer_bytes.iter().sum()
+    }
+}
+
+/// Assigns buffers for runs of up to `largest.tokens` tokens: a linear scan over the steps that takes the free buffer whose
+/// size fits best, and grows the largest one when none fits.
+pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
+    let mut last_use = vec![0; plan.values.len()];
+    for (index, step) in plan.steps.iter().enumerate() {
+        for id in step.inputs.iter().chain(&step.outputs) {
+            last_use[id.0 as usize] = index;
+        }
+    }
+    let mut assignment = Assignment { buffer_bytes: Vec::new(), buffer_of: vec![None; plan.values.len()] };
+    let mut free: Vec<usize> = Vec::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        for &id in &step.outputs {
+            let slot = id.0 as usize;
+            if plan.value(id).storage != Storage::Temp || assignment.buffer_of[slot].is_some() {
+                continue;
+            }
+            let bytes = plan.operand(id, largest).elements() * plan.value(id).dtype.block_bytes();
+            let size = |&&buffer: &&usize| assignment.buffer_bytes[buffer];
+            let fitting = free.iter().filter(|buffer| size(buffer) >= bytes).min_by_key(size).copied();
+            let chosen = fitting.or_else(|| free.iter().max_by_key(size).copied());
+            let buffer = match chosen {
+                Some(buffer) => {
+                    free.retain(|&other| other != buffer);
+                    assignment.buffer_bytes[buffer] = assignment.buffer_bytes[buffer].max(bytes);
+                    buffer
+                }
+                None => {
+                    assignment.buffer_bytes.push(bytes);
+                    assignment.buffer_bytes.len() - 1
+                }
+            };
+            assignment.buffer_of[slot] = Some(buffer);
+        }
+        for id in step.inputs.iter().chain(&step.outputs) {
+            let slot = id.0 as usize;
+            if let Some(buffer) = assignment.buffer_of[slot]
+                && last_use[slot] == index
+                && !free.contains(&buffer)
+            {
+                free.push(buffer);
+            }
+        }
+    }
+    assignment
+}
