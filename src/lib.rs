@@ -6,6 +6,9 @@
 pub mod cpu;
 pub mod formats;
 pub mod kernel;
+pub mod model;
 pub mod plan;
+pub mod sampler;
+pub mod session;
 pub mod tensor;
 pub mod tokenizer;

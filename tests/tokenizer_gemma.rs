@@ -75,7 +75,8 @@ fn random_texts_come_back() {
             streamed.push_str(&stream.finish());
             assert_eq!(streamed, text, "round {round}");
         }
-        let without = tokenizer.encode(&text, EncodeOptions { add_special: false, parse_special: false }).unwrap();
+        let without =
+            tokenizer.encode(&text, EncodeOptions { add_special: false, parse_special: false }).unwrap();
         assert_eq!(tokenizer.decode(&without, true).unwrap(), text, "round {round}");
     }
 }
