@@ -4,5 +4,6 @@
 //! `ARCHITECTURE.md` for the map of the rooms and the direction imports run.
 
 pub mod formats;
+pub mod sampler;
 pub mod tensor;
 pub mod tokenizer;
