@@ -7,5 +7,10 @@ pub mod cpu;
 pub mod formats;
 pub mod kernel;
 pub mod plan;
+#[cfg(feature = "server")]
+pub mod serve;
 pub mod tensor;
 pub mod tokenizer;
+
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod wasm;
