@@ -38,7 +38,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 }
 
 /// The whole list.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|_| String::new())),
     step("fetch-model", true, || fetch_model::run(&fetch_model::Options::default()).map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
@@ -51,9 +51,10 @@ const STEPS: [Step; 16] = [
     step("test-xtask", true, || cargo_test("xtask")),
     step("build-web-selftest", false, || build(true)),
     step("build-web", false, || build(false)),
-    step("lint-pkg", false, || scripts(npm::PACKAGE, &["lint", "typecheck"])),
-    step("lint-www", false, || scripts(npm::PAGE, &["lint", "typecheck"])),
-    step("test-pkg", false, || scripts(npm::PACKAGE, &["test"])),
+    step("lint-pkg", false, || npm::script(npm::PACKAGE, "lint")),
+    step("lint-www", false, || npm::script(npm::PAGE, "lint")),
+    step("lint-browser-tests", false, || npm::script(npm::BROWSER_TESTS, "lint")),
+    step("test-pkg", false, || npm::script(npm::PACKAGE, "test")),
     step("browsers", false, browsers),
 ];
 
@@ -180,10 +181,6 @@ fn cargo_test(package: &str) -> Result<String> {
 
 fn build(selftest: bool) -> Result<String> {
     build_web::run(&build_web::Options { selftest, ..Default::default() }).map(|()| String::new())
-}
-
-fn scripts(project: &str, scripts: &[&str]) -> Result<String> {
-    scripts.iter().map(|script| npm::script(project, script)).collect()
 }
 
 fn browsers() -> Result<String> {
