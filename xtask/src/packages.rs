@@ -20,7 +20,8 @@ const CHROMIUM_APPS: [&str; 2] = [
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 const FIREFOX_APPS: [&str; 1] = ["/Applications/Firefox.app/Contents/MacOS/firefox"];
-const ICD_FOLDERS: [&str; 3] = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
+const ICD_FOLDERS: [&str; 3] =
+    ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
 
 /// Something that only the system can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,9 @@ impl Need {
         match self {
             Self::Chromium => chromium().is_some(),
             Self::Firefox => firefox().is_some(),
-            Self::SoftwareVulkan => !cfg!(target_os = "linux") || (llvmpipe().is_some() && has_vulkan_loader()),
+            Self::SoftwareVulkan => {
+                !cfg!(target_os = "linux") || (llvmpipe().is_some() && has_vulkan_loader())
+            }
         }
     }
 }
@@ -207,7 +210,10 @@ fn how_to_install(packages: &[&str]) -> String {
 
 fn apt(label: &str, arguments: &[&str]) -> Result<()> {
     let mut command = process::command("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-y", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["-y", "-o", "DPkg::Lock::Timeout=300"])
+        .args(arguments);
     process::run(label, &mut command).map(drop)
 }
 
@@ -234,7 +240,9 @@ pub fn install(packages: &[&str], suite: Option<&str>) -> Result<()> {
 
 fn lists_are_there() -> bool {
     let lists = std::fs::read_dir(Path::new("/var/lib/apt/lists"));
-    lists.is_ok_and(|lists| lists.flatten().any(|file| file.file_name().to_string_lossy().ends_with("Packages")))
+    lists.is_ok_and(|lists| {
+        lists.flatten().any(|file| file.file_name().to_string_lossy().ends_with("Packages"))
+    })
 }
 
 #[cfg(test)]
@@ -243,7 +251,8 @@ mod tests {
 
     #[test]
     fn the_mirror_is_the_one_of_the_suite() {
-        let deb822 = "Types: deb\n# a note\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n";
+        let deb822 =
+            "Types: deb\n# a note\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n";
         assert_eq!(debian_mirror(deb822), Some("http://mirror.example/debian"));
         let security = "URIs: http://other.example/security\nSuites: bookworm-security\n";
         assert_eq!(debian_mirror(security), None);

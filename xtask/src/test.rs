@@ -72,7 +72,9 @@ pub fn run(options: &Options) -> Result<()> {
     let chosen: Vec<&Step> = STEPS
         .iter()
         .filter(|step| step.quick || !options.quick)
-        .filter(|step| options.filter.is_empty() || options.filter.iter().any(|part| step.name.contains(part.as_str())))
+        .filter(|step| {
+            options.filter.is_empty() || options.filter.iter().any(|part| step.name.contains(part.as_str()))
+        })
         .collect();
     if chosen.is_empty() {
         let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();

@@ -32,7 +32,10 @@ impl WasmToolchain {
     /// The toolchain that is there, without installing anything.
     pub fn find() -> Option<Self> {
         let only = std::env::var(OVERRIDE).unwrap_or_default();
-        (only != "debian").then(find_installed).flatten().or_else(|| (only != "rustup").then(find_debian).flatten())
+        (only != "debian")
+            .then(find_installed)
+            .flatten()
+            .or_else(|| (only != "rustup").then(find_debian).flatten())
     }
 
     /// The toolchain that is there, or the first of `rustup target add` and Debian's packages that works.
@@ -78,7 +81,10 @@ impl WasmToolchain {
             }
         };
         // These would replace the target's flags in .cargo/config.toml, and the build needs those.
-        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_RUSTFLAGS");
+        command
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_BUILD_RUSTFLAGS");
         command.env("CARGO_TARGET_DIR", crate::paths::web_target());
         command.arg(subcommand).args(["--target", TARGET]);
         if matches!(self, Self::Debian { .. }) {
@@ -156,7 +162,8 @@ mod tests {
         let command = toolchain.cargo("build");
         let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
         assert!(arguments.contains(&"-Zbuild-std=std,panic_abort".to_owned()), "{arguments:?}");
-        let linker = command.get_envs().find(|(name, _)| *name == "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER");
+        let linker =
+            command.get_envs().find(|(name, _)| *name == "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER");
         assert_eq!(linker.and_then(|(_, value)| value), Some("/somewhere/wasm-ld".as_ref()));
     }
 }
