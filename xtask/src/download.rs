@@ -25,7 +25,7 @@ impl Wheel {
         if self.is_whole(&kept)? {
             return Ok(kept);
         }
-        let incoming = folder.join("incoming");
+        let incoming = folder.join(format!("incoming-{}", std::process::id()));
         std::fs::create_dir_all(&incoming)
             .with_context(|| format!("cannot create {}: is the folder writable?", incoming.display()))?;
         let mut pip = process::command("python3");
