@@ -10,5 +10,10 @@ pub mod model;
 pub mod plan;
 pub mod sampler;
 pub mod session;
+#[cfg(feature = "server")]
+pub mod serve;
 pub mod tensor;
 pub mod tokenizer;
+
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod wasm;
