@@ -9,9 +9,9 @@ pub mod kernel;
 pub mod model;
 pub mod plan;
 pub mod sampler;
-pub mod session;
 #[cfg(feature = "server")]
 pub mod serve;
+pub mod session;
 pub mod tensor;
 pub mod tokenizer;
 
