@@ -101,7 +101,10 @@ fn every_bad_gguf_is_named() {
         (v3(0, u64::MAX).0, "number of metadata keys at byte 16: expected at most 65536"),
         (v3(1000, 0).0, "number of tensors at byte 8 needs the file to have 24024 bytes, got 24"),
         // Strings.
-        (v3(0, 1).u64(u64::MAX).bytes(&[0; 5]).0, "length of metadata key at byte 24: expected at most 65535"),
+        (
+            v3(0, 1).u64(u64::MAX).bytes(&[0; 5]).0,
+            "length of metadata key at byte 24: expected at most 65535",
+        ),
         (
             v3(0, 1).u64(60_000).bytes(b"abcdef").0,
             "truncated: length of metadata key at byte 24 needs the file to have 60032",
@@ -180,7 +183,10 @@ fn every_bad_gguf_is_named() {
             "data of tensor \"t\" at byte 128 needs the file to have 132 bytes, got 128",
         ),
         (v3(1, 0).tensor("t", &[1], F32, u64::MAX - 31).data(4), "data offset of tensor \"t\" at byte 64"),
-        (v3(1, 0).tensor("t", &[1], F32, u64::MAX - 95).data(4), "data of tensor \"t\" at byte 18446744073709551584"),
+        (
+            v3(1, 0).tensor("t", &[1], F32, u64::MAX - 95).data(4),
+            "data of tensor \"t\" at byte 18446744073709551584",
+        ),
         (
             v3(2, 0).tensor("a", &[9], F32, 0).tensor("b", &[9], F32, 32).data(99),
             "tensor \"b\" overlaps \"a\": expected its data at byte 132 or later, got 128",
