@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::formats::FormatError;
+
 /// An error of the tokenizer room. [`TokenizerError::code`] is stable, the message is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenizerError {
@@ -13,6 +15,9 @@ pub enum TokenizerError {
         /// What the file says instead of a vocabulary kind.
         got: String,
     },
+    /// The metadata holds something else where the vocabulary should be.
+    #[error(transparent)]
+    Metadata(#[from] FormatError),
     /// A vocabulary kind or pre-tokenizer this build does not know.
     #[error("tokenizer: unsupported {what}: expected one of {expected}, got {got:?}")]
     Unsupported {
@@ -74,6 +79,7 @@ impl TokenizerError {
     pub fn code(&self) -> &'static str {
         match self {
             TokenizerError::NoVocabulary { .. } => "ERR_NO_TOKENIZER",
+            TokenizerError::Metadata(error) => error.code(),
             TokenizerError::Unsupported { .. } => "ERR_UNSUPPORTED_TOKENIZER",
             TokenizerError::BadVocabulary { .. } => "ERR_BAD_VOCABULARY",
             TokenizerError::UnknownId { .. } => "ERR_UNKNOWN_TOKEN",

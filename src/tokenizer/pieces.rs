@@ -40,6 +40,12 @@ impl FlatStrings {
         Ok(())
     }
 
+    /// Makes room for so many strings of so many bytes together.
+    pub fn reserve(&mut self, strings: usize, bytes: usize) {
+        self.ends.reserve_exact(strings);
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// Number of strings.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -162,7 +168,6 @@ impl PieceTable {
     pub fn text(&self, id: u32) -> Option<&[u8]> {
         self.texts.get(id as usize)
     }
-
 
     /// Bytes of memory held.
     pub fn memory(&self) -> usize {
