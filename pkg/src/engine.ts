@@ -1,27 +1,24 @@
 // The wasm core as the worker sees it. `tsc` checks that the generated module satisfies these interfaces; the unit tests
 // put a small engine of their own behind them.
 
-import type { GenerateRequest } from "./protocol.js";
-import type { BackendChoice, GenerateStats, KvFormat, MemoryUse, ModelInfo, Piece, Precision } from "./types.js";
+import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, ModelInfo, Piece } from "./types.js";
 
-/** What the browser says about the GPU adapter it would give. */
-export interface AdapterDescription {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  readonly isFallbackAdapter: boolean;
+/** What the page knows of the GPU adapter. */
+export interface AdapterHint {
+  /** For people; may be empty. */
+  readonly name: string;
+  /** Whether it rasterises in software. */
+  readonly software: boolean;
 }
 
 /** The options that cross the boundary as JSON. */
 export interface CreateOptions {
   readonly backend: BackendChoice;
   readonly kv: KvFormat;
-  readonly precision: Precision;
   readonly context: number | null;
-  /** `null` where the browser gives none; `adapterMissing` then says why. */
-  readonly adapter: AdapterDescription | null;
-  readonly adapterMissing: string | null;
+  readonly adapter: AdapterHint | null;
+  /** Bytes of the file, where known: a damaged one is then named at its header. */
+  readonly fileBytes: number | null;
 }
 
 /** An object whose memory is on the wasm side. */
@@ -32,12 +29,11 @@ interface Freed {
 /** Set while an async method of the engine runs, so it is an object of its own. */
 export interface CancelFlagApi extends Freed {
   cancel(): void;
-  reset(): void;
 }
 
 /** One model. Async methods hold the engine: nothing else may be called before they are done. */
 export interface EngineApi extends Freed {
-  /** The flag that ends `push`, `finish` and `next` with `ERR_ABORTED` within 50 ms. */
+  /** The flag that ends a load with `ERR_ABORTED` and an answer with the reason `cancelled`, within 50 ms. */
   cancelFlag(): CancelFlagApi;
   /** Takes in the next bytes of the file; waits while the device has enough to do. */
   push(chunk: Uint8Array): Promise<void>;
@@ -45,7 +41,7 @@ export interface EngineApi extends Freed {
   hasHeader(): boolean;
   /** Ends the file and makes the model ready: `CoreInfo` as JSON. */
   finish(): Promise<string>;
-  /** Begins an answer; takes a `CoreRequest` as JSON. */
+  /** Begins an answer; takes a `GenerateRequest` as JSON. Forgets earlier cancels. */
   start(request: string): void;
   /** The next event of the answer: `CoreEvent` as JSON. */
   next(): Promise<string>;
@@ -59,31 +55,24 @@ export interface EngineApi extends Freed {
 export interface CoreModule {
   /** Compiles the module; the result carries its memory. */
   init(): Promise<{ readonly memory: WebAssembly.Memory }>;
-  /** Opens the backend; takes `CreateOptions` as JSON. */
-  createEngine(options: string): Promise<EngineApi>;
+  /** Opens the backend; takes `CreateOptions` as JSON, and a turn of the event loop. */
+  createEngine(options: string, breathe: () => Promise<void>): Promise<EngineApi>;
   /** What the last Rust panic said: a panic ends as a trap that itself says nothing. */
   lastPanic(): string | undefined;
 }
 
 /** What the core says about a loaded model. */
-export type CoreInfo = Omit<ModelInfo, "bytes" | "timings">;
-
-/** What `start` takes. */
-export type CoreRequest = GenerateRequest;
+export type CoreInfo = Omit<ModelInfo, "bytes" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
 
 /** What `next` gives: pieces, then one end. */
 export type CoreEvent = { readonly piece: Piece } | { readonly end: CoreEnd };
 
-/** How an answer ended, in the core's terms. */
-export interface CoreEnd {
-  readonly reason: GenerateStats["reason"];
-  readonly promptTokens: number;
-  readonly tokens: number;
-  /** Of the whole prompt. */
-  readonly prefillMs: number;
-  /** Of every token after the first. */
-  readonly decodeMs: number;
+/** How an answer ended. */
+export interface CoreEnd extends Omit<GenerateStats, "reason"> {
+  readonly reason: GenerateStats["reason"] | "cancelled";
+  /** What was still held back. */
+  readonly text: string;
 }
 
-/** Bytes on the backend's device. */
-export type CoreMemory = Pick<MemoryUse, "weights" | "kv" | "scratch">;
+/** Bytes on the backend's device, and of the tokenizer, which is always in wasm. */
+export type CoreMemory = Pick<MemoryUse, "weights" | "kv" | "scratch" | "tokenizer">;

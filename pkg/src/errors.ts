@@ -1,9 +1,10 @@
 /**
- * Every way in which a load or a generation can fail. The codes are stable; the messages are for people.
+ * Every way in which a load or an answer can fail. The codes are stable; the messages are for people. The core may add codes
+ * that say more than these.
  *
- * - `ERR_ABORTED`: the signal was aborted, or the loop over the pieces was left.
- * - `ERR_BAD_FILE`: not a model file, damaged, truncated, or of a kind that is not supported.
- * - `ERR_BAD_OPTION`: an option is out of its range.
+ * - `ERR_ABORTED`: the signal was aborted.
+ * - `ERR_BAD_ARGUMENT`, `ERR_BAD_SETTING`: an option is out of its range.
+ * - `ERR_BAD_FILE`: not a model file, damaged or truncated.
  * - `ERR_CONTEXT`: the prompt and the answer do not fit into the context.
  * - `ERR_DEVICE`: the GPU reported an error.
  * - `ERR_DEVICE_LOST`: the GPU went away; the model has to be loaded again.
@@ -12,11 +13,13 @@
  * - `ERR_NETWORK`: the file could not be fetched; `status` is the HTTP status where there was one.
  * - `ERR_NO_BACKEND`: the browser has nothing that can run the model as asked.
  * - `ERR_OUT_OF_MEMORY`: the device or the tab has no room.
+ * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file that this version cannot run.
  */
 export type ErrorCode =
   | "ERR_ABORTED"
+  | "ERR_BAD_ARGUMENT"
   | "ERR_BAD_FILE"
-  | "ERR_BAD_OPTION"
+  | "ERR_BAD_SETTING"
   | "ERR_CONTEXT"
   | "ERR_DEVICE"
   | "ERR_DEVICE_LOST"
@@ -25,7 +28,9 @@ export type ErrorCode =
   | "ERR_NETWORK"
   | "ERR_NO_BACKEND"
   | "ERR_OUT_OF_MEMORY"
-  // Codes of the core that a later version may add.
+  | "ERR_UNSUPPORTED"
+  | "ERR_UNSUPPORTED_MODEL"
+  | "ERR_UNSUPPORTED_TOKENIZER"
   | (string & {});
 
 /** An error as it travels between the worker and the page. */

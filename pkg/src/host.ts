@@ -1,11 +1,11 @@
 // The worker's side: takes requests one after the other to the core, and says what comes of them.
 
 import type { AdapterAnswer } from "./adapter.js";
-import type { CoreEvent, CoreInfo, CoreMemory, CoreModule, CreateOptions, EngineApi } from "./engine.js";
+import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, CreateOptions, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
 import type { Channel, GenerateRequest, LoadRequest, Reply, Request } from "./protocol.js";
-import { open } from "./source.js";
-import type { GenerateStats, LoadProgress, MemoryUse, ModelInfo } from "./types.js";
+import { type Incoming, open } from "./source.js";
+import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
 
 /** Progress is for eyes: this often is enough. */
 const PROGRESS_INTERVAL_MS = 100;
@@ -20,7 +20,7 @@ interface Loaded {
 /** Where the host's world is: the tests bring their own. */
 export interface Surroundings {
   readonly core: CoreModule;
-  readonly describeAdapter: () => Promise<AdapterAnswer>;
+  readonly askAdapter: () => Promise<AdapterAnswer>;
   /** Lets the events that wait, a cancel among them, be heard. */
   readonly yieldToEvents: () => Promise<void>;
 }
@@ -102,45 +102,38 @@ export class Host {
 
   async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<ModelInfo> {
     const began = performance.now();
-    const { core, describeAdapter } = this.#surroundings;
-    // The connection is opened first: the core compiles while the server answers.
-    const opening = open(request.source, signal);
-    opening.catch(() => undefined); // It is awaited below, after what may fail sooner.
-    const { memory } = await core.init();
+    const { core, askAdapter, yieldToEvents } = this.#surroundings;
+    // The core compiles and the adapter is asked for while the server answers.
+    const [{ memory }, incoming, answer] = await Promise.all([
+      core.init(),
+      open(request.source, signal),
+      request.backend === "cpu" ? undefined : askAdapter(),
+    ]);
     this.#wasm = memory;
-    const engine = await core.createEngine(JSON.stringify(await createOptions(request, describeAdapter)));
+    const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
+    if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
+    const options: CreateOptions = {
+      backend: missing === undefined ? request.backend : "cpu",
+      kv: request.kv,
+      context: request.context,
+      adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
+      fileBytes: incoming.total ?? null,
+    };
+    const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
     const flag = engine.cancelFlag();
     const cancel = (): void => {
       flag.cancel();
     };
     signal.addEventListener("abort", cancel);
     try {
-      const incoming = await opening;
-      let loaded = 0;
-      let header = 0;
-      let wasmAfterHeader = 0;
-      let posted = 0;
-      const progress = (): void => {
-        const report: LoadProgress = { loaded, total: incoming.total };
-        this.#channel.postMessage({ type: "progress", id, progress: report });
-        posted = performance.now();
-      };
-      for await (const chunk of incoming.chunks) {
-        const before = performance.now();
-        await engine.push(chunk);
-        loaded += chunk.length;
-        if (wasmAfterHeader === 0) {
-          header += performance.now() - before;
-          if (engine.hasHeader()) wasmAfterHeader = memory.buffer.byteLength;
-        }
-        if (performance.now() - posted >= PROGRESS_INTERVAL_MS) progress();
-      }
-      const info = JSON.parse(await engine.finish()) as CoreInfo;
-      progress();
-      const timings = { header, total: performance.now() - began };
-      this.#loaded = { engine, info: { ...info, bytes: loaded, timings }, wasmAfterHeader };
+      const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
+      const core = JSON.parse(await engine.finish()) as CoreInfo;
+      const backend = missing === undefined ? core.backend : { ...core.backend, reason: missing };
+      const timings = { ...core.timings, total: performance.now() - began };
+      this.#loaded = { engine, info: { ...core, backend, bytes: loaded, timings }, wasmAfterHeader };
       return this.#loaded.info;
     } catch (error) {
+      // After a trap its memory is in no state to be freed; the worker ends anyway.
       if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
       throw error;
     } finally {
@@ -149,24 +142,39 @@ export class Host {
     }
   }
 
+  /** Hands every chunk to the core. */
+  async #takeIn(id: number, engine: EngineApi, incoming: Incoming): Promise<{ loaded: number; wasmAfterHeader: number }> {
+    let loaded = 0;
+    let wasmAfterHeader = 0;
+    let posted = -Infinity;
+    const post = (): void => {
+      posted = performance.now();
+      this.#channel.postMessage({ type: "progress", id, progress: { loaded, total: incoming.total } });
+    };
+    for await (const chunk of incoming.chunks) {
+      await engine.push(chunk);
+      loaded += chunk.length;
+      if (wasmAfterHeader === 0 && engine.hasHeader()) wasmAfterHeader = this.#wasmBytes();
+      if (performance.now() - posted >= PROGRESS_INTERVAL_MS) post();
+    }
+    post();
+    return { loaded, wasmAfterHeader };
+  }
+
   async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<GenerateStats> {
     const { engine } = this.#model();
     const flag = engine.cancelFlag();
-    flag.reset();
     const cancel = (): void => {
       flag.cancel();
     };
-    signal.addEventListener("abort", cancel);
-    const began = performance.now();
-    let firstTokenMs: number | undefined;
     try {
       engine.start(JSON.stringify(request));
+      signal.addEventListener("abort", cancel);
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
-        const now = performance.now();
-        if ("end" in event) return statsOf(event.end, firstTokenMs ?? now - began);
-        firstTokenMs ??= now - began;
+        if ("end" in event) return this.#end(id, event.end, signal);
         this.#channel.postMessage({ type: "piece", id, piece: event.piece });
+        // A token may take less than the time after which the core itself lets events be heard.
         await this.#surroundings.yieldToEvents();
       }
     } finally {
@@ -175,10 +183,20 @@ export class Host {
     }
   }
 
+  #end(id: number, { text, reason, ...rest }: CoreEnd, signal: AbortSignal): GenerateStats {
+    if (reason === "cancelled") throw abortError(signal);
+    if (text !== "") this.#channel.postMessage({ type: "piece", id, piece: { id: null, text, logprob: null, top: [] } });
+    return { reason, ...rest };
+  }
+
+  #wasmBytes(): number {
+    return this.#wasm?.buffer.byteLength ?? 0;
+  }
+
   #memory(): MemoryUse {
     const { engine, info, wasmAfterHeader } = this.#model();
     const core = JSON.parse(engine.memory()) as CoreMemory;
-    return { backend: info.backend.kind, ...core, wasm: this.#wasm?.buffer.byteLength ?? 0, wasmAfterHeader };
+    return { backend: info.backend.kind, ...core, wasm: this.#wasmBytes(), wasmAfterHeader };
   }
 
   /**
@@ -191,32 +209,4 @@ export class Host {
     if (panic !== undefined) return { code: "ERR_INTERNAL", message: `the core panicked: ${panic}` };
     return { code: "ERR_OUT_OF_MEMORY", message: `the tab has no memory left for the model (${thrown.message})` };
   }
-}
-
-async function createOptions(
-  { backend, kv, precision, context }: LoadRequest,
-  describeAdapter: () => Promise<AdapterAnswer>,
-): Promise<CreateOptions> {
-  const answer: AdapterAnswer =
-    backend === "cpu" ? { adapter: null, missing: "not asked for" } : await describeAdapter();
-  return { backend, kv, precision, context, adapter: answer.adapter, adapterMissing: answer.missing };
-}
-
-function statsOf(
-  { reason, promptTokens, tokens, prefillMs, decodeMs }: Extract<CoreEvent, { end: unknown }>["end"],
-  firstTokenMs: number,
-): GenerateStats {
-  return {
-    reason,
-    promptTokens,
-    tokens,
-    firstTokenMs,
-    prefillTokensPerSecond: perSecond(promptTokens, prefillMs),
-    // The first token comes out of the prefill.
-    decodeTokensPerSecond: perSecond(tokens - 1, decodeMs),
-  };
-}
-
-function perSecond(count: number, ms: number): number {
-  return count > 0 && ms > 0 ? (count * 1000) / ms : 0;
 }

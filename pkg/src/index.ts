@@ -25,5 +25,4 @@ export type {
   MemoryUse,
   ModelInfo,
   Piece,
-  Precision,
 } from "./types.js";

@@ -53,14 +53,13 @@ export async function loadThrough(connection: Connection, request: LoadRequest, 
 
 /** Checks the options and fills in what was left out. */
 export function loadRequest(from: string | URL | Blob, options: LoadOptions): LoadRequest {
-  const { backend = "auto", kv = "f16", precision = "exact", context = null } = options;
+  const { backend = "auto", kv = "f16", context = null } = options;
   oneOf("backend", backend, ["auto", "gpu", "cpu"]);
   oneOf("kv", kv, ["f16", "f32"]);
-  oneOf("precision", precision, ["exact", "fast"]);
   if (context !== null && !(Number.isSafeInteger(context) && context > 0)) {
-    throw new RushlightError("ERR_BAD_OPTION", `context: expected a whole number over 0, got ${String(context)}`);
+    throw new RushlightError("ERR_BAD_ARGUMENT", `context: expected a whole number over 0, got ${String(context)}`);
   }
-  return { source: sourceOf(from), backend, kv, precision, context };
+  return { source: sourceOf(from), backend, kv, context };
 }
 
 function sourceOf(from: string | URL | Blob): Source {
@@ -69,11 +68,11 @@ function sourceOf(from: string | URL | Blob): Source {
     // The worker's own address is another one: relative addresses are the page's.
     return { url: new URL(from, globalThis.document.baseURI).href };
   } catch (cause) {
-    throw new RushlightError("ERR_BAD_OPTION", `${String(from)} is not an address`, { cause });
+    throw new RushlightError("ERR_BAD_ARGUMENT", `${String(from)} is not an address`, { cause });
   }
 }
 
 function oneOf(option: string, value: string, allowed: readonly string[]): void {
   if (allowed.includes(value)) return;
-  throw new RushlightError("ERR_BAD_OPTION", `${option}: expected one of ${allowed.join(", ")}, got ${value}`);
+  throw new RushlightError("ERR_BAD_ARGUMENT", `${option}: expected one of ${allowed.join(", ")}, got ${value}`);
 }

@@ -1,7 +1,7 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
 import type { ErrorData } from "./errors.js";
-import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
+import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece } from "./types.js";
 
 /** Where a model comes from. */
 export type Source = { readonly url: string } | { readonly file: Blob };
@@ -11,7 +11,6 @@ export interface LoadRequest {
   readonly source: Source;
   readonly backend: BackendChoice;
   readonly kv: KvFormat;
-  readonly precision: Precision;
   readonly context: number | null;
 }
 

@@ -4,9 +4,6 @@ export type BackendChoice = "auto" | "gpu" | "cpu";
 /** Number format of the KV cache. */
 export type KvFormat = "f16" | "f32";
 
-/** `exact` keeps activations in f32; `fast` may round them to 8 bits on the CPU. */
-export type Precision = "exact" | "fast";
-
 /** How far a load is. */
 export interface LoadProgress {
   /** Bytes that the executor has taken in. */
@@ -19,7 +16,6 @@ export interface LoadProgress {
 export interface LoadOptions {
   backend?: BackendChoice;
   kv?: KvFormat;
-  precision?: Precision;
   /** Tokens that prompt and answer may have together; the model's own limit bounds it. */
   context?: number;
   /** Ends the load at once. */
@@ -43,15 +39,16 @@ export interface BackendInfo {
 export interface ModelInfo {
   readonly backend: BackendInfo;
   readonly architecture: string;
-  readonly name: string | undefined;
+  readonly name: string;
   /** Tokens that prompt and answer may have together. */
   readonly context: number;
+  /** Tokens that the model was trained for. */
+  readonly trainedContext: number;
   /** Entries of the vocabulary. */
   readonly vocabulary: number;
   /** Number of weights. */
   readonly parameters: number;
   readonly kv: KvFormat;
-  readonly precision: Precision;
   /** Bytes of the file. */
   readonly bytes: number;
   readonly timings: LoadTimings;
@@ -59,15 +56,17 @@ export interface ModelInfo {
 
 /** Where the time of a load went, in milliseconds. */
 export interface LoadTimings {
-  /** Reading the header and building the tokenizer. */
+  /** Reading the metadata. */
   readonly header: number;
+  /** Building the tokenizer's tables. */
+  readonly tokenizer: number;
   /** From the call to the model being ready. */
   readonly total: number;
 }
 
 /** How to write an answer. What is left out is greedy decoding without penalties. */
 export interface GenerateOptions {
-  /** Tokens of the answer at most. */
+  /** Tokens of the answer at most; as many as the context holds where left out. */
   maxTokens?: number;
   /** 0 takes the most likely token. */
   temperature?: number;
@@ -81,7 +80,7 @@ export interface GenerateOptions {
   seed?: number;
   /** The answer ends before the first of these. */
   stop?: readonly string[];
-  /** How many alternatives to report with each token. */
+  /** Report each token's probability, and so many of the most likely tokens; 0 reports the token's own alone. */
   logprobs?: number;
   /** Added to logits, by token id. */
   logitBias?: Readonly<Record<number, number>>;
@@ -96,24 +95,25 @@ export interface Alternative {
   readonly logprob: number;
 }
 
-/** One token of an answer. */
+/** One token of an answer. The texts of all pieces are the answer. */
 export interface Piece {
-  readonly id: number;
+  /** `null` in a last piece without a token: text that was held back and now is final. */
+  readonly id: number | null;
   /** Whole characters only: empty while a character, or what may become a stop string, is incomplete. */
   readonly text: string;
-  /** Natural logarithm of its probability before any sampling option. */
-  readonly logprob: number | undefined;
-  /** The most likely tokens, most likely first; empty unless `logprobs` asks for them. */
+  /** Natural logarithm of its probability before any sampling option; `null` unless `logprobs` asks for it. */
+  readonly logprob: number | null;
+  /** The most likely tokens, most likely first; as many as `logprobs` asks for. */
   readonly top: readonly Alternative[];
 }
 
 /** How an answer went. */
 export interface GenerateStats {
-  /** `stop` ended by a stop id or string, `length` by `maxTokens`. */
-  readonly reason: "stop" | "length";
+  /** The model's own end, a stop string, `maxTokens`, or a full context. */
+  readonly reason: "stop" | "stop_text" | "length" | "context";
   readonly promptTokens: number;
   readonly tokens: number;
-  /** Milliseconds from the call to the first token. */
+  /** Milliseconds from the start of the work to the first token. */
   readonly firstTokenMs: number;
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
@@ -128,6 +128,8 @@ export interface MemoryUse {
   readonly kv: number;
   /** Temporaries and staging, on the backend's device. */
   readonly scratch: number;
+  /** The tokenizer's tables, in the WebAssembly memory. */
+  readonly tokenizer: number;
   /** Size of the WebAssembly memory: on the CPU backend it contains all of the above. */
   readonly wasm: number;
   /** Size of the WebAssembly memory when header and tokenizer had been read and no weight yet. */

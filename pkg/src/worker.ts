@@ -1,7 +1,7 @@
 // The worker that owns the wasm core. `loadModel` starts it.
 
 import init, { createEngine, lastPanic } from "../wasm/rushlight.js";
-import { describeAdapter } from "./adapter.js";
+import { askAdapter } from "./adapter.js";
 import type { CoreModule } from "./engine.js";
 import { Host } from "./host.js";
 
@@ -19,7 +19,7 @@ function yieldToEvents(): Promise<void> {
   });
 }
 
-const host = new Host(globalThis, { core, describeAdapter, yieldToEvents });
+const host = new Host(globalThis, { core, askAdapter, yieldToEvents });
 
 // A trap inside an async method surfaces here: its promise never settles.
 globalThis.addEventListener("error", (event) => {

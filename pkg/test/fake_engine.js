@@ -9,7 +9,7 @@ class CodedError extends Error {
 }
 
 /** A `CoreModule`, and what was done to it. */
-export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap } = {}) {
+export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "" } = {}) {
   const log = { pushed: 0, largest: 0, freed: 0, steps: 0, options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
@@ -35,7 +35,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap } = {}) {
     };
     return Promise.resolve({
       free: () => void log.freed++,
-      cancelFlag: () => ({ free() {}, cancel: () => (cancelled = true), reset: () => (cancelled = false) }),
+      cancelFlag: () => ({ free() {}, cancel: () => (cancelled = true) }),
       push: (chunk) =>
         hold(async () => {
           hear();
@@ -53,23 +53,23 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap } = {}) {
       start(json) {
         words = JSON.parse(json).prompt.split(" ");
         at = 0;
+        cancelled = false;
       },
       next: () =>
         hold(async () => {
           await new Promise((resolve) => setTimeout(resolve, stepMs));
-          hear();
+          const end = (reason) => JSON.stringify({ end: { reason, text: heldBack, promptTokens: at, tokens: at } });
+          if (cancelled) return end("cancelled");
           log.steps++;
           if (trap !== undefined && at === trap.after) {
             panic = trap.panic;
             throw new WebAssembly.RuntimeError("unreachable");
           }
-          if (at === words.length) {
-            return JSON.stringify({ end: { reason: "stop", promptTokens: at, tokens: at, prefillMs: 10, decodeMs: 10 } });
-          }
+          if (at === words.length) return end("stop");
           const text = words[at];
           return JSON.stringify({ piece: { id: at++, text, logprob: null, top: [] } });
         }),
-      memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0 }),
+      memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
       tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),
       detokenize: (ids) => String.fromCodePoint(...ids),
     });

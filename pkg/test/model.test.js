@@ -12,14 +12,14 @@ const open = [];
 afterEach(() => open.splice(0).forEach((port) => port.close()));
 
 /** A connection to a host with a fake engine. */
-function connect(options) {
+function connect(options, adapter = { missing: "no GPU in this test" }) {
   const { core, log } = fakeCore(options);
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
   const state = { terminated: false };
   new Host(port2, {
     core,
-    describeAdapter: async () => ({ adapter: null, missing: "no GPU in this test" }),
+    askAdapter: async () => adapter,
     yieldToEvents: () => new Promise((resolve) => setTimeout(resolve, 0)),
   });
   const connection = new Connection(port1, () => {
@@ -59,17 +59,19 @@ test("a file is loaded in bounded chunks, with progress to its last byte", async
   assert.ok(memory.wasmAfterHeader > 0 && memory.wasmAfterHeader <= memory.wasm);
 });
 
-test("the core is told why there is no adapter", async () => {
+test("the core is told of the adapter and of the length of the file", async () => {
+  const adapter = { name: "Some GPU", software: false };
+  const peer = connect({}, { adapter });
+  await load(peer, undefined, { backend: "gpu", kv: "f32", context: 512 });
+  assert.deepEqual(peer.log.options, { backend: "gpu", kv: "f32", context: 512, adapter, fileBytes: 10 });
+});
+
+test("without an adapter auto takes the CPU and says why, and gpu fails", async () => {
   const peer = connect();
-  await load(peer, undefined, { backend: "auto", kv: "f32", context: 512 });
-  assert.deepEqual(peer.log.options, {
-    backend: "auto",
-    kv: "f32",
-    precision: "exact",
-    context: 512,
-    adapter: null,
-    adapterMissing: "no GPU in this test",
-  });
+  const model = await load(peer, undefined, { backend: "auto" });
+  assert.equal(peer.log.options.backend, "cpu");
+  assert.equal(model.info.backend.reason, "no GPU in this test");
+  await assert.rejects(load(connect(), undefined, { backend: "gpu" }), code("ERR_NO_BACKEND"));
 });
 
 test("pieces come in order and the statistics at the end", async () => {
@@ -78,7 +80,14 @@ test("pieces come in order and the statistics at the end", async () => {
   assert.equal(generation.stats, undefined);
   assert.deepEqual(await collect(generation), ["one", "two", "three"]);
   assert.equal(generation.stats.tokens, 3);
-  assert.equal(generation.stats.decodeTokensPerSecond, 200);
+  assert.equal(generation.stats.reason, "stop");
+});
+
+test("text that was held back comes as a last piece without a token", async () => {
+  const model = await load(connect({ heldBack: "end" }));
+  const pieces = [];
+  for await (const piece of model.generate("a")) pieces.push([piece.id, piece.text]);
+  assert.deepEqual(pieces, [[0, "a"], [null, "end"]]);
 });
 
 test("a second answer waits for the first", async () => {
@@ -146,7 +155,7 @@ test("an aborted load ends the worker and closes the stream", async () => {
   const { core } = fakeCore();
   const replies = [];
   const channel = { postMessage: (reply) => replies.push(reply), onmessage: null };
-  new Direct(channel, { core, describeAdapter: async () => ({ adapter: null, missing: "" }), yieldToEvents: async () => {} });
+  new Direct(channel, { core, askAdapter: async () => ({ missing: "" }), yieldToEvents: async () => {} });
   channel.onmessage({ data: { type: "load", id: 7, request } });
   setTimeout(() => channel.onmessage({ data: { type: "cancel", id: 7 } }), 20);
   while (!replies.some((r) => r.type === "error")) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -188,7 +197,7 @@ test("after dispose everything fails with ERR_DISPOSED", async () => {
 test("options out of range are named", () => {
   const file = new File([], "m.gguf");
   assert.throws(() => loadRequest(file, { backend: "tpu" }), /backend: expected one of auto, gpu, cpu, got tpu/);
-  assert.throws(() => loadRequest(file, { context: -1 }), code("ERR_BAD_OPTION"));
+  assert.throws(() => loadRequest(file, { context: -1 }), code("ERR_BAD_ARGUMENT"));
 });
 
 test("tokens cross both ways", async () => {

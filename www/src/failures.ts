@@ -11,13 +11,17 @@ export interface Failure {
 }
 
 const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> = {
-  ERR_BAD_FILE: ["This model file cannot be used", "It is damaged, cut off, or of a kind that Rushlight does not read. Rushlight reads GGUF files."],
-  ERR_BAD_OPTION: ["A setting is out of its range", "Change it and try again."],
+  ERR_BAD_FILE: ["This is no model file that can be used", "It is damaged, cut off, or no GGUF file at all. Fetch it again, or choose another."],
+  ERR_BAD_ARGUMENT: ["A setting is out of its range", "Change it and try again."],
+  ERR_BAD_SETTING: ["A setting is out of its range", "Change it and try again."],
   ERR_CONTEXT: ["The text is too long for the context", "Shorten the prompt, ask for fewer tokens, or load the model with a longer context."],
   ERR_DEVICE: ["The GPU reported an error", "Choose “CPU” under “Run on” and try again."],
   ERR_DEVICE_LOST: ["The GPU went away", "Its driver was reset, or the machine slept. Generate again: the model is then loaded anew."],
   ERR_NO_BACKEND: ["There is no usable GPU here", "Choose “CPU” or “Automatic” under “Run on”, or use a browser with WebGPU."],
   ERR_OUT_OF_MEMORY: ["There is not enough memory", "Close other tabs, choose a smaller model or a shorter context, and try again."],
+  ERR_UNSUPPORTED: ["This kind of model file is not supported", "It uses a format that this version does not read."],
+  ERR_UNSUPPORTED_MODEL: ["This model is not supported", "Rushlight does not know its architecture yet."],
+  ERR_UNSUPPORTED_TOKENIZER: ["This model’s tokenizer is not supported", "Rushlight does not know it yet."],
   ERR_INTERNAL: ["Rushlight made a mistake", "Please report it with the line below."],
 };
 

@@ -19,6 +19,14 @@ import {
   showStats,
 } from "./view";
 
+/** Why an answer ended, in words. */
+const ENDS: Readonly<Record<GenerateStats["reason"], string>> = {
+  stop: "the model came to an end",
+  stop_text: "a stop text came up",
+  length: "as many as asked for",
+  context: "the context is full",
+};
+
 /** The model that is loaded, and the source and options it was loaded with. */
 let current: { readonly model: Model; readonly key: string; readonly file: File | undefined } | undefined;
 let droppedFile: File | undefined;
@@ -55,19 +63,20 @@ async function ready(signal: AbortSignal): Promise<Model> {
 }
 
 function modelFacts({ info }: Model, memory: MemoryUse): Fact[] {
-  const { backend, timings } = info;
+  const { backend, name, timings } = info;
   const where = backend.kind === "gpu" ? "on the GPU" : "in the tab";
+  const header = timings.header + timings.tokenizer;
   const held = memory.weights + memory.kv + memory.scratch;
   return [
-    { key: "name", label: "Model", text: info.name ?? info.architecture, value: info.name ?? info.architecture },
+    { key: "name", label: "Model", text: `${name} (${info.architecture})`, value: name },
     { key: "backend", label: "Runs on", text: `${backend.kind.toUpperCase()}: ${backend.device}`, value: backend.kind },
     { key: "reason", label: "Because", text: backend.reason, value: backend.reason },
     { key: "memory", label: "Memory", text: `${bytes(held)} ${where}`, value: held },
     { key: "wasm", label: "WebAssembly heap", text: bytes(memory.wasm), value: memory.wasm },
-    { key: "wasm-header", label: "… of which before the weights", text: bytes(memory.wasmAfterHeader), value: memory.wasmAfterHeader },
+    { key: "tokenizer", label: "… of which tokenizer", text: bytes(memory.tokenizer), value: memory.tokenizer },
     { key: "context", label: "Context", text: `${count(info.context)} tokens`, value: info.context },
     { key: "load-ms", label: "Loaded in", text: duration(timings.total), value: timings.total },
-    { key: "header-ms", label: "… of which tokenizer", text: duration(timings.header), value: timings.header },
+    { key: "header-ms", label: "… of which header, tokenizer", text: duration(header), value: header },
   ];
 }
 
@@ -122,8 +131,7 @@ async function generate(signal: AbortSignal): Promise<string> {
   }
   if (answer.stats === undefined) return "Done.";
   showStats(answerFacts(answer.stats));
-  const why = answer.stats.reason === "length" ? "the most tokens asked for" : "the model came to an end";
-  return `Done: ${count(answer.stats.tokens)} tokens, ${why}.`;
+  return `Done: ${count(answer.stats.tokens)} tokens, ${ENDS[answer.stats.reason]}.`;
 }
 
 function takeFile(file: File | undefined): void {

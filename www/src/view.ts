@@ -117,9 +117,7 @@ export function beginAnswer(prompt: string): void {
 export function appendPiece(piece: Piece): void {
   const token = document.createElement("span");
   token.className = "token";
-  token.dataset.id = String(piece.id);
-  const chance = piece.logprob === undefined ? "" : `, probability ${(Math.exp(piece.logprob) * 100).toFixed(1)}%`;
-  token.title = `token ${piece.id}${chance}`;
+  if (piece.id !== null) token.dataset.id = String(piece.id);
   token.textContent = piece.text;
   const atEnd = answer.scrollHeight - answer.scrollTop - answer.clientHeight < 40;
   answer.append(token);
