@@ -3,6 +3,7 @@
 //! One crate, built twice: to WebAssembly for the browser, natively for the terminal. See
 //! `ARCHITECTURE.md` for the map of the rooms and the direction imports run.
 
+pub mod cpu;
 pub mod formats;
 pub mod kernel;
 pub mod plan;
