@@ -5,7 +5,12 @@ import { askAdapter } from "./adapter.js";
 import type { CoreModule } from "./engine.js";
 import { Host } from "./host.js";
 
-const core: CoreModule = { init: () => init(), createEngine, lastPanic };
+const core: CoreModule = {
+  // Written out in this form so that bundlers find the file.
+  init: () => init({ module_or_path: new URL("../wasm/rushlight_bg.wasm", import.meta.url) }),
+  createEngine,
+  lastPanic,
+};
 
 const turns = new MessageChannel();
 const resume: (() => void)[] = [];
