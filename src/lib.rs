@@ -6,6 +6,14 @@
 pub mod cpu;
 pub mod formats;
 pub mod kernel;
+pub mod model;
 pub mod plan;
+pub mod sampler;
+pub mod session;
+#[cfg(feature = "server")]
+pub mod serve;
 pub mod tensor;
 pub mod tokenizer;
+
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod wasm;

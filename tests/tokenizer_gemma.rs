@@ -56,7 +56,7 @@ fn ids_pieces_and_texts_equal_the_reference() {
     assert_eq!((tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()), (262_144, Some(2), Some(1)));
     assert_eq!(tokenizer.name(), "spm");
     assert!(tokenizer.adds_bos());
-    // llama.cpp prints these three when it loads the file: <eos>, <end_of_turn>, and the HTML tag </s>.
+    // What llama_vocab_is_eog says for this file: <eos>, <end_of_turn>, and the HTML tag </s>.
     assert_eq!(tokenizer.end_of_generation_ids(), [1, 106, 212]);
 }
 
@@ -75,7 +75,8 @@ fn random_texts_come_back() {
             streamed.push_str(&stream.finish());
             assert_eq!(streamed, text, "round {round}");
         }
-        let without = tokenizer.encode(&text, EncodeOptions { add_special: false, parse_special: false }).unwrap();
+        let without =
+            tokenizer.encode(&text, EncodeOptions { add_special: false, parse_special: false }).unwrap();
         assert_eq!(tokenizer.decode(&without, true).unwrap(), text, "round {round}");
     }
 }

@@ -5,11 +5,14 @@
 
 pub mod gguf;
 pub mod quant;
+pub mod safetensors;
 
 mod error;
 mod layout;
+mod reader;
 
 pub use error::FormatError;
+pub use reader::Reader;
 
 use crate::tensor::TensorDesc;
 use std::ops::Range;

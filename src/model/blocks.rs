@@ -100,10 +100,10 @@ impl Builder<'_> {
     /// A matrix in the type that the file has it in.
     fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
         let expected = || format!("[{rows}, {cols}]");
-        let desc = self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor {
-            name: name.to_owned(),
-            expected: expected(),
-        })?;
+        let desc = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| ModelError::MissingTensor { name: name.to_owned(), expected: expected() })?;
         if desc.shape.rows() != rows || desc.shape.cols() != cols {
             return Err(ModelError::TensorShape {
                 name: name.to_owned(),

@@ -87,7 +87,12 @@ impl Config {
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
             if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
         };
-        check(heads.is_multiple_of(kv_heads), "attention.head_count_kv", "a divisor of head_count", kv_heads)?;
+        check(
+            heads.is_multiple_of(kv_heads),
+            "attention.head_count_kv",
+            "a divisor of head_count",
+            kv_heads,
+        )?;
         check(value_dim == head_dim, "attention.value_length", "the same as key_length", value_dim)?;
         check(
             head_dim <= crate::kernel::attention::Attention::MAX_HEAD_DIM && head_dim > 0,

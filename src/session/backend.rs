@@ -100,7 +100,8 @@ async fn open_gpu(
     host: &Host,
 ) -> Result<Chosen, ExecError> {
     let report = gpu::probe().await?;
-    let name = hint.filter(|hint| !hint.name.is_empty()).map_or(report.name.clone(), |hint| hint.name.clone());
+    let name =
+        hint.filter(|hint| !hint.name.is_empty()).map_or(report.name.clone(), |hint| hint.name.clone());
     let software = report.software || hint.is_some_and(|hint| hint.software);
     if software && choice == BackendChoice::Auto {
         let why = format!("the only GPU adapter ({name}) renders in software, which the CPU backend outruns");

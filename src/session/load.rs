@@ -102,11 +102,7 @@ impl Loader {
     ///
     /// # Errors
     /// The backend that was forced is not there, or an option makes no sense.
-    pub async fn new(
-        options: LoadOptions,
-        host: Host,
-        file_len: Option<u64>,
-    ) -> Result<Self, SessionError> {
+    pub async fn new(options: LoadOptions, host: Host, file_len: Option<u64>) -> Result<Self, SessionError> {
         if !matches!(options.kv, DType::F16 | DType::F32) {
             return Err(SessionError::Option {
                 option: "kv",

@@ -5,6 +5,9 @@ use thiserror::Error;
 /// An error of the tokenizer room. [`TokenizerError::code`] is stable, the message is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenizerError {
+    /// The file's metadata lack a key, or have it in another type.
+    #[error(transparent)]
+    Format(#[from] crate::formats::FormatError),
     /// The file holds no vocabulary (`tokenizer.ggml.model` is `none` or absent).
     #[error(
         "tokenizer: the model file holds no vocabulary (tokenizer.ggml.model is {got}); give a tokenizer.json"
@@ -73,6 +76,7 @@ impl TokenizerError {
     /// The stable name of the error, for callers that branch on it.
     pub fn code(&self) -> &'static str {
         match self {
+            TokenizerError::Format(error) => error.code(),
             TokenizerError::NoVocabulary { .. } => "ERR_NO_TOKENIZER",
             TokenizerError::Unsupported { .. } => "ERR_UNSUPPORTED_TOKENIZER",
             TokenizerError::BadVocabulary { .. } => "ERR_BAD_VOCABULARY",

@@ -1,6 +1,9 @@
 //! A vocabulary as a GGUF file describes it: the `tokenizer.ggml.*` keys as a plain struct.
 
 use super::pieces::FlatStrings;
+use super::{Tokenizer, TokenizerError};
+use crate::formats::FormatError;
+use crate::formats::gguf::{FromValue, Metadata, StringArray};
 
 /// The `tokenizer.ggml.*` metadata of a file. Texts are taken over, not copied; everything that is
 /// absent in the file is `None` or empty.
@@ -77,5 +80,42 @@ impl GgufVocab<'_> {
             add_space_prefix: None,
             model_name: None,
         }
+    }
+}
+
+impl Tokenizer {
+    /// The tokenizer of a GGUF file, from its `tokenizer.ggml.*` keys.
+    ///
+    /// # Errors
+    /// A key that is missing or of another type, or a vocabulary that makes no sense.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self, TokenizerError> {
+        fn read<'a, T: FromValue<'a>>(metadata: &'a Metadata, key: &str) -> Result<Option<T>, FormatError> {
+            metadata.get(&format!("tokenizer.ggml.{key}"))
+        }
+        let id = |key: &str| read::<u32>(metadata, key);
+        let texts: &StringArray = metadata.require("tokenizer.ggml.tokens")?;
+        let merges: Option<&StringArray> = read(metadata, "merges")?;
+        let mut fim = [None; 6];
+        for (id, part) in fim.iter_mut().zip(["pre", "suf", "mid", "pad", "rep", "sep"]) {
+            *id = read(metadata, &format!("fim_{part}_token_id"))?;
+        }
+        Tokenizer::from_gguf(GgufVocab {
+            model: metadata.require("tokenizer.ggml.model")?,
+            pre: read(metadata, "pre")?,
+            tokens: texts.iter().collect(),
+            scores: read::<&[f32]>(metadata, "scores")?.unwrap_or_default(),
+            token_types: read::<&[i32]>(metadata, "token_type")?.unwrap_or_default(),
+            merges: merges.map(|merges| merges.iter().collect()).unwrap_or_default(),
+            bos: id("bos_token_id")?,
+            eos: id("eos_token_id")?,
+            eot: id("eot_token_id")?,
+            eom: id("eom_token_id")?,
+            unk: id("unknown_token_id")?,
+            fim,
+            add_bos: read(metadata, "add_bos_token")?,
+            add_eos: read(metadata, "add_eos_token")?,
+            add_space_prefix: read(metadata, "add_space_prefix")?,
+            model_name: metadata.get("general.name")?,
+        })
     }
 }

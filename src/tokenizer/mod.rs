@@ -27,6 +27,8 @@ pub use stop::{StopMatcher, Stopped};
 pub use stream::StreamDecoder;
 
 use bpe::Bpe;
+use std::sync::Arc;
+
 use patterns::PreTokenizer;
 use specials::{Fragment, SpecialTokens};
 use spm::Spm;
@@ -281,13 +283,18 @@ impl Tokenizer {
 
     /// A decoder for ids as they come. It begins at the start of a text, so that its pieces
     /// together are [`Tokenizer::decode`] of all ids.
-    pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
+    pub fn stream(&self, skip_special: bool) -> StreamDecoder<&Tokenizer> {
         StreamDecoder::new(self, skip_special, &[])
     }
 
     /// A decoder for the ids that follow `prompt`: a space between the two is kept.
-    pub fn stream_after(&self, prompt: &[u32], skip_special: bool) -> StreamDecoder<'_> {
+    pub fn stream_after(&self, prompt: &[u32], skip_special: bool) -> StreamDecoder<&Tokenizer> {
         StreamDecoder::new(self, skip_special, prompt)
+    }
+
+    /// As [`Tokenizer::stream_after`], for a decoder that outlives the borrow.
+    pub fn stream_owned(this: Arc<Self>, prompt: &[u32], skip_special: bool) -> StreamDecoder<Arc<Self>> {
+        StreamDecoder::new(this, skip_special, prompt)
     }
 }
 

@@ -163,7 +163,6 @@ impl PieceTable {
         self.texts.get(id as usize)
     }
 
-
     /// Bytes of memory held.
     pub fn memory(&self) -> usize {
         self.texts.memory() + self.slots.capacity() * size_of::<u32>()

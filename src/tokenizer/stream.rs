@@ -1,11 +1,13 @@
 //! Ids to text as they come: whole characters only.
 
+use std::ops::Deref;
+
 use super::error::TokenizerError;
 #[cfg(feature = "tokenizer-json")]
 use super::hf;
 use super::{Kind, Tokenizer};
 
-/// Decodes ids one by one. What [`StreamDecoder::push`] returns, joined, and [`StreamDecoder::finish`]
+/// Decodes ids one by one, with a tokenizer that it borrows or shares. What [`StreamDecoder::push`] returns, joined, and [`StreamDecoder::finish`]
 /// behind it, is [`Tokenizer::decode`] of all ids.
 ///
 /// ```
@@ -23,8 +25,8 @@ use super::{Kind, Tokenizer};
 /// # Ok::<(), rushlight::tokenizer::TokenizerError>(())
 /// ```
 #[derive(Debug)]
-pub struct StreamDecoder<'a> {
-    tokenizer: &'a Tokenizer,
+pub struct StreamDecoder<T> {
+    tokenizer: T,
     skip_special: bool,
     /// Bytes of a character that is not complete yet.
     pending: Vec<u8>,
@@ -33,21 +35,22 @@ pub struct StreamDecoder<'a> {
     window: hf::Window,
 }
 
-impl<'a> StreamDecoder<'a> {
-    pub(super) fn new(tokenizer: &'a Tokenizer, skip_special: bool, prompt: &[u32]) -> Self {
-        let mut stream = StreamDecoder {
+impl<T: Deref<Target = Tokenizer>> StreamDecoder<T> {
+    pub(super) fn new(tokenizer: T, skip_special: bool, prompt: &[u32]) -> Self {
+        let after_special = match (&tokenizer.kind, prompt.last()) {
+            (Kind::Gguf(gguf), Some(&last)) => {
+                gguf.vocab.attr(last).is_none_or(|attr| attr.any(super::vocab::Attr::SPECIAL))
+            }
+            _ => true,
+        };
+        StreamDecoder {
             tokenizer,
             skip_special,
             pending: Vec::new(),
-            after_special: true,
+            after_special,
             #[cfg(feature = "tokenizer-json")]
             window: hf::Window::after(prompt),
-        };
-        if let (Kind::Gguf(gguf), Some(&last)) = (&tokenizer.kind, prompt.last()) {
-            stream.after_special =
-                gguf.vocab.attr(last).is_none_or(|attr| attr.any(super::vocab::Attr::SPECIAL));
         }
-        stream
     }
 
     /// Adds an id; returns the text that is complete with it, often one word, sometimes nothing.

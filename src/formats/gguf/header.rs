@@ -4,7 +4,10 @@ use super::metadata::Metadata;
 use super::types::{SUPPORTED, TENSOR_TYPES, ValueType};
 use super::value::{Array, Value};
 use super::window::{Bounds, Window};
-use super::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, MAX_EXTENTS, MAX_KEY_BYTES, MAX_NAME_BYTES};
+use super::{
+    ALIGNMENT_KEY, ALIGNMENT_RULE, DEFAULT_ALIGNMENT, MAGIC, MAX_EXTENTS, MAX_KEY_BYTES, MAX_NAME_BYTES,
+    is_alignment,
+};
 use crate::formats::{FormatError, TensorInfo};
 use crate::tensor::{DType, Shape, TensorDesc};
 use std::collections::HashSet;
@@ -353,10 +356,10 @@ impl HeaderParser {
         let metadata = std::mem::take(&mut self.metadata);
         let mut tensors = std::mem::take(&mut self.tensors);
         let alignment = metadata.get::<u32>(ALIGNMENT_KEY)?.unwrap_or(DEFAULT_ALIGNMENT);
-        if !alignment.is_power_of_two() {
+        if !is_alignment(alignment) {
             return Err(FormatError::KeyType {
                 key: ALIGNMENT_KEY.to_owned(),
-                expected: "a power of two",
+                expected: ALIGNMENT_RULE,
                 got: alignment.to_string(),
             });
         }

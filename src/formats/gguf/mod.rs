@@ -33,10 +33,18 @@ pub use writer::GgufWriter;
 
 /// The first four bytes.
 pub(super) const MAGIC: &[u8; 4] = b"GGUF";
+/// Whether a file can have this alignment.
+fn is_alignment(value: u32) -> bool {
+    value.is_power_of_two() && value <= MAX_ALIGNMENT
+}
 /// Alignment of a file that states none.
 const DEFAULT_ALIGNMENT: u32 = 32;
 /// The key that states another one (u32, a power of two).
 const ALIGNMENT_KEY: &str = "general.alignment";
+/// Largest alignment that is read or written: a memory page of any machine fits, and padding stays small.
+const MAX_ALIGNMENT: u32 = 1 << 20;
+/// What errors say an alignment must be.
+const ALIGNMENT_RULE: &str = "u32, a power of two up to 1048576";
 /// Extents that a ggml tensor can have at most.
 const MAX_EXTENTS: u32 = 4;
 /// Bytes of a key, by the specification.

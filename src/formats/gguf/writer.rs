@@ -2,7 +2,10 @@
 
 use super::types::TENSOR_TYPES;
 use super::value::{Array, Value, with_numbers};
-use super::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, MAX_EXTENTS, MAX_KEY_BYTES, MAX_NAME_BYTES, Metadata};
+use super::{
+    ALIGNMENT_KEY, ALIGNMENT_RULE, DEFAULT_ALIGNMENT, MAGIC, MAX_EXTENTS, MAX_KEY_BYTES, MAX_NAME_BYTES,
+    Metadata, is_alignment,
+};
 use crate::formats::FormatError;
 use crate::tensor::{DType, Shape, TensorDesc};
 use std::borrow::Cow;
@@ -34,7 +37,7 @@ impl<'a> GgufWriter<'a> {
         Self::default()
     }
 
-    /// Adds a key. `general.alignment` (u32, a power of two) also sets the alignment of the file.
+    /// Adds a key. `general.alignment` (u32, a power of two up to 1 MiB) also sets the alignment of the file.
     pub fn metadata(&mut self, key: &str, value: impl Into<Value>) -> Result<&mut Self, FormatError> {
         let refuse = |expected: String, got: String| FormatError::Write {
             what: format!("metadata key {key:?}"),
@@ -45,9 +48,9 @@ impl<'a> GgufWriter<'a> {
         if key.len() as u64 > MAX_KEY_BYTES {
             return Err(refuse(format!("at most {MAX_KEY_BYTES} bytes"), key.len().to_string()));
         }
-        if key == ALIGNMENT_KEY && !matches!(value, Value::U32(alignment) if alignment.is_power_of_two()) {
+        if key == ALIGNMENT_KEY && !matches!(value, Value::U32(alignment) if is_alignment(alignment)) {
             let got = format!("{} {value}", value.value_type().name());
-            return Err(refuse("u32, a power of two".to_owned(), got));
+            return Err(refuse(ALIGNMENT_RULE.to_owned(), got));
         }
         if let Value::Array(array) = &value
             && !uniform(array)
