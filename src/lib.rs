@@ -4,7 +4,10 @@
 //! `ARCHITECTURE.md` for the map of the rooms and the direction imports run.
 
 pub mod formats;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod kernel;
 pub mod plan;
+pub mod selftest;
 pub mod tensor;
 pub mod tokenizer;
