@@ -5,13 +5,16 @@
 
 pub mod cpu;
 pub mod formats;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod kernel;
 pub mod model;
 pub mod plan;
 pub mod sampler;
-pub mod session;
+pub mod selftest;
 #[cfg(feature = "server")]
 pub mod serve;
+pub mod session;
 pub mod tensor;
 pub mod tokenizer;
 
