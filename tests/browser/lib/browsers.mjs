@@ -7,18 +7,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import puppeteer from "puppeteer-core";
 
-/** WebGPU on Chromium's own software rasteriser; nothing that phones home. */
+/** Nothing that phones home. Memory is measured at once instead of after the next collection. */
 const CHROMIUM_FLAGS = [
   "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--enable-features=Vulkan",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--enable-blink-features=ForceEagerMeasureMemory",
 ];
+
+/** WebGPU on Chromium's own software rasteriser. */
+const CHROMIUM_GPU_FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+
+const CHROMIUM_WITHOUT_GPU_FLAGS = ["--disable-gpu", "--disable-features=Vulkan,WebGPU"];
 
 const FIREFOX_PREFERENCES = {
   "dom.webgpu.enabled": true,
@@ -33,9 +36,18 @@ const LLVMPIPE = ["/usr/share/vulkan/icd.d/lvp_icd.json", "/usr/share/vulkan/icd
 /** How long a thing on the page may take unless the test says otherwise. */
 const PATIENCE_MS = 60_000;
 
+/** How to start each browser, by the names that tests and `ask.mjs` use. */
+const BROWSERS = {
+  chromium: () => openChromium([...CHROMIUM_FLAGS, ...CHROMIUM_GPU_FLAGS]),
+  "chromium-without-gpu": () => openChromium([...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS]),
+  firefox: () => openFirefox(),
+};
+
 /** Starts a browser without a window. */
 export async function openBrowser(name) {
-  return name === "firefox" ? await openFirefox() : await openChromium();
+  const open = BROWSERS[name];
+  if (open === undefined) throw new Error(`browser: expected one of ${Object.keys(BROWSERS).join(", ")}, got ${name}`);
+  return await open();
 }
 
 function program(variable, usual) {
@@ -44,11 +56,12 @@ function program(variable, usual) {
   return file;
 }
 
-async function openChromium() {
+async function openChromium(args) {
   // Chromium brings its own Vulkan driver; one that is set for native tests would be tried instead of it.
-  const { VK_ICD_FILENAMES: _, ...env } = process.env;
+  const env = { ...process.env };
+  delete env.VK_ICD_FILENAMES;
   const executablePath = program("CHROMIUM", "/usr/bin/chromium");
-  const browser = await chromium.launch({ executablePath, headless: true, args: CHROMIUM_FLAGS, env });
+  const browser = await chromium.launch({ executablePath, headless: true, args, env });
   return {
     name: "chromium",
     async newPage(options = {}) {
