@@ -5,10 +5,13 @@
 
 pub mod cpu;
 pub mod formats;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod kernel;
 pub mod model;
 pub mod plan;
 pub mod sampler;
+pub mod selftest;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod session;
