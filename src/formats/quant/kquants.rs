@@ -13,6 +13,7 @@ const BLOCK: usize = 256;
 ///
 /// Quants: each half of the superblock (128 elements) has 32 bytes; bits `2k..2k+2` of byte `l`
 /// are element `32k + l` of the half.
+#[inline(always)]
 pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 80), half_at(block, 82));
     for (e, x) in out.iter_mut().enumerate() {
@@ -30,6 +31,7 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
 /// Third bits: bit `e / 32` of byte `e % 32`. Scales: the low nibbles of bytes 0..8 are the low four
 /// bits of groups 0..8, their high nibbles those of groups 8..16; bits `2k..2k+2` of byte `8 + i` are
 /// the top two of group `4k + i`.
+#[inline(always)]
 pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 108);
     let packed = &block[96..108];
@@ -50,6 +52,7 @@ pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
 /// m (see [`scale_min`]), `16..144` nibbles. w = d s q - dmin m, groups of 32.
 ///
 /// Nibbles: byte `32k + l` holds element `64k + l` in its low half, element `64k + 32 + l` in its high half.
+#[inline(always)]
 pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     let (packed, quants) = block[4..].split_at(12);
@@ -67,6 +70,7 @@ pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; BLOCK]) {
 /// `16..48` fifth bits, `48..176` nibbles as in Q4_K. w = d s q - dmin m, q = nibble + 16 fifth bit.
 ///
 /// Fifth bits: bit `g` of byte `l` belongs to element `32g + l`.
+#[inline(always)]
 pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     let (packed, rest) = block[4..].split_at(12);
@@ -87,6 +91,7 @@ pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; BLOCK]) {
 /// With element `128h + 32k + l` (h half, k quarter 0..4, l 0..32): its nibble is in byte
 /// `64h + 32 (k % 2) + l`, low half for k < 2, high half otherwise; its top bits are bits `2k..2k+2`
 /// of byte `32h + l`.
+#[inline(always)]
 pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 208);
     let (low, rest) = block.split_at(128);
@@ -103,6 +108,7 @@ pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; BLOCK]) {
 }
 
 /// Element `e`'s two bits of the 64 quant bytes of Q2_K and Q3_K.
+#[inline(always)]
 fn two_bits(quants: &[u8], e: usize) -> u8 {
     quants[e / 128 * 32 + e % 32] >> (e % 128 / 32 * 2) & 0x03
 }
@@ -112,6 +118,7 @@ fn two_bits(quants: &[u8], e: usize) -> u8 {
 /// Groups 0..4: scale in the low six bits of byte `g`, minimum in those of byte `g + 4`. Groups 4..8:
 /// the low four bits in byte `g + 4` (scale low nibble, minimum high nibble), the top two bits of the
 /// scale on top of byte `g - 4`, those of the minimum on top of byte `g`.
+#[inline(always)]
 fn scale_min(packed: &[u8], g: usize) -> (u8, u8) {
     if g < 4 {
         (packed[g] & 0x3f, packed[g + 4] & 0x3f)

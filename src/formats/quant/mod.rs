@@ -5,6 +5,7 @@
 //! layouts are those of ggml's `ggml-common.h`; each one is spelled out above its decoder in
 //! `legacy` (32-element blocks) and `kquants` (256-element blocks). All fields are little-endian.
 
+mod kencode;
 mod kquants;
 mod legacy;
 mod planes;
@@ -86,6 +87,7 @@ impl QuantError {
 /// quant::dequantise(DType::Q4_0, &block, &mut out).unwrap();
 /// assert_eq!(out, [-8.0; 32]);
 /// ```
+#[inline(always)] // So that a caller compiled for wider SIMD gets the loops at its own width.
 pub fn dequantise(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), QuantError> {
     let blocks = whole_blocks("dequantise", dtype, bytes.len())?;
     let elements = blocks.saturating_mul(dtype.block_elements());
@@ -117,7 +119,7 @@ pub fn dequantise(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Qua
 }
 
 /// Encodes `values` by rounding to nearest and appends the blocks to `out`. The legacy types give the
-/// bytes that ggml's reference quantisers give; K types have no encoder here.
+/// bytes that ggml's reference quantisers give; the K types lack ggml's search for the best scales.
 pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), QuantError> {
     let partial = values.len() % dtype.block_elements();
     if partial != 0 {
@@ -137,14 +139,18 @@ pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), Q
         DType::Q5_0 => encode_blocks(values, out, legacy::encode_q5_0),
         DType::Q5_1 => encode_blocks(values, out, legacy::encode_q5_1),
         DType::Q8_0 => encode_blocks(values, out, legacy::encode_q8_0),
-        DType::Q2_K | DType::Q3_K | DType::Q4_K | DType::Q5_K | DType::Q6_K | DType::U32 => {
-            return Err(QuantError::Unsupported { operation: "quantise", dtype });
-        }
+        DType::Q2_K => encode_blocks(values, out, kencode::encode_q2_k),
+        DType::Q3_K => encode_blocks(values, out, kencode::encode_q3_k),
+        DType::Q4_K => encode_blocks(values, out, kencode::encode_q4_k),
+        DType::Q5_K => encode_blocks(values, out, kencode::encode_q5_k),
+        DType::Q6_K => encode_blocks(values, out, kencode::encode_q6_k),
+        DType::U32 => return Err(QuantError::Unsupported { operation: "quantise", dtype }),
     }
     Ok(())
 }
 
 /// Number of blocks in `bytes` bytes, or the error that says they are not whole.
+#[inline(always)]
 fn whole_blocks(operation: &'static str, dtype: DType, bytes: usize) -> Result<usize, QuantError> {
     let expected = dtype.block_bytes();
     if bytes.is_multiple_of(expected) {
@@ -155,6 +161,7 @@ fn whole_blocks(operation: &'static str, dtype: DType, bytes: usize) -> Result<u
 }
 
 /// Runs a block decoder over a row; the lengths were compared by the caller.
+#[inline(always)]
 fn each_block<const BYTES: usize, const ELEMENTS: usize>(
     bytes: &[u8],
     out: &mut [f32],
@@ -180,6 +187,7 @@ fn encode_blocks<const BYTES: usize, const ELEMENTS: usize>(
 }
 
 /// An f16 field at `at` of a block.
+#[inline(always)]
 fn half_at<const BYTES: usize>(block: &[u8; BYTES], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }

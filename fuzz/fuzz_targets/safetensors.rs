@@ -1,0 +1,7 @@
+//! Arbitrary bytes as a safetensors file. See `invariants.rs` for what must hold.
+#![no_main]
+
+#[path = "../invariants.rs"]
+mod invariants;
+
+libfuzzer_sys::fuzz_target!(|file: &[u8]| invariants::safetensors(file));

@@ -1,0 +1,145 @@
+//! The CPU executor's memory: typed vectors, and weights in the file's bytes.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use crate::kernel::Operand;
+use crate::plan::ExecError;
+use crate::tensor::{DType, TensorDesc};
+
+/// The numbers of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Buffer {
+    /// Activations, tables, small weights.
+    F32(Vec<f32>),
+    /// Caches.
+    F16(Vec<f16>),
+    /// Token ids.
+    U32(Vec<u32>),
+    /// A weight as the file holds it.
+    Blocks(Vec<u8>),
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Buffer::F32(Vec::new())
+    }
+}
+
+impl Buffer {
+    /// Zeros for an operand.
+    pub fn zeros(operand: Operand, what: &str) -> Result<Self, ExecError> {
+        let n = operand.elements();
+        Ok(match operand.dtype {
+            DType::F32 => Buffer::F32(zeroed(n, what)?),
+            DType::F16 => Buffer::F16(zeroed(n, what)?),
+            DType::U32 => Buffer::U32(zeroed(n, what)?),
+            dtype => Buffer::Blocks(zeroed(n / dtype.block_elements() * dtype.block_bytes(), what)?),
+        })
+    }
+
+    /// The elements, if they are F32; an empty slice otherwise, which no operand's length matches.
+    pub fn f32(&self) -> &[f32] {
+        if let Buffer::F32(data) = self { data } else { &[] }
+    }
+
+    /// The elements, if they are F32.
+    pub fn f32_mut(&mut self) -> &mut [f32] {
+        if let Buffer::F32(data) = self { data } else { &mut [] }
+    }
+
+    /// The elements, if they are U32.
+    pub fn u32(&self) -> &[u32] {
+        if let Buffer::U32(data) = self { data } else { &[] }
+    }
+
+    /// Elements from `at` as F32, of a buffer of floats.
+    pub fn read_f32(&self, at: usize, out: &mut [f32]) {
+        match self {
+            Buffer::F32(data) => out.copy_from_slice(&data[at..at + out.len()]),
+            Buffer::F16(data) => data[at..at + out.len()].convert_to_f32_slice(out),
+            Buffer::U32(_) | Buffer::Blocks(_) => out.fill(0.0),
+        }
+    }
+
+    /// Writes elements at `at`, rounded to the buffer's type.
+    pub fn write_f32(&mut self, at: usize, values: &[f32]) {
+        match self {
+            Buffer::F32(data) => data[at..at + values.len()].copy_from_slice(values),
+            Buffer::F16(data) => data[at..at + values.len()].convert_from_f32_slice(values),
+            Buffer::U32(_) | Buffer::Blocks(_) => {}
+        }
+    }
+
+    /// The bytes, little-endian on every target that Rushlight runs on.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Buffer::F32(data) => bytemuck::cast_slice(data),
+            Buffer::F16(data) => bytemuck::cast_slice(data),
+            Buffer::U32(data) => bytemuck::cast_slice(data),
+            Buffer::Blocks(data) => data,
+        }
+    }
+
+    /// The bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Buffer::F32(data) => bytemuck::cast_slice_mut(data),
+            Buffer::F16(data) => bytemuck::cast_slice_mut(data),
+            Buffer::U32(data) => bytemuck::cast_slice_mut(data),
+            Buffer::Blocks(data) => data,
+        }
+    }
+}
+
+/// A vector of zeros, or an error where the process would otherwise be ended.
+fn zeroed<T: Clone + Default>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(n).map_err(|_| ExecError::OutOfMemory {
+        what: what.to_owned(),
+        bytes: n.saturating_mul(size_of::<T>()),
+        advice: "close other programs or tabs, or take a smaller model or context",
+    })?;
+    data.resize(n, T::default());
+    Ok(data)
+}
+
+/// A weight while it arrives and after.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    /// What it is.
+    pub desc: TensorDesc,
+    /// Its bytes.
+    pub data: Buffer,
+    /// How many of them have come.
+    pub filled: usize,
+}
+
+impl Weight {
+    /// Room for a weight; F32 ones are held as numbers, all others as blocks.
+    pub fn new(desc: &TensorDesc) -> Result<Self, ExecError> {
+        let bytes = crate::plan::executor::weight_bytes(desc)?;
+        let data = match desc.dtype {
+            DType::F32 => Buffer::F32(zeroed(bytes / 4, &desc.name)?),
+            _ => Buffer::Blocks(zeroed(bytes, &desc.name)?),
+        };
+        Ok(Weight { desc: desc.clone(), data, filled: 0 })
+    }
+
+    /// Takes in the next bytes.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        let target = self.data.bytes_mut();
+        let fits = offset == self.filled && bytes.len() <= target.len() - self.filled;
+        if !fits {
+            return Err(ExecError::Mismatch {
+                operation: "write_weight",
+                name: self.desc.name.clone(),
+                expected: format!("bytes {}..{}", self.filled, target.len()),
+                got: format!("{} bytes at {offset}", bytes.len()),
+            });
+        }
+        target[offset..offset + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Builders of the plan: embedding, layers, head.
+
+use std::collections::HashMap;
+
+use super::arch::Presence;
+use super::{Config, ModelError};
+use crate::kernel::add::Add;
+use crate::kernel::argmax::Argmax;
+use crate::kernel::attention::Attention;
+use crate::kernel::embedding::Embedding;
+use crate::kernel::glu::Glu;
+use crate::kernel::kv_write::KvWrite;
+use crate::kernel::last_row::LastRow;
+use crate::kernel::matmul::MatMul;
+use crate::kernel::rms_norm::RmsNorm;
+use crate::kernel::rope::Rope;
+use crate::plan::{Plan, Rows, Storage, ValueId};
+use crate::tensor::{DType, TensorDesc};
+
+/// Names of the values that the host writes and reads.
+pub mod names {
+    /// Token ids of the run, `[T, 1]` U32.
+    pub const IDS: &str = "ids";
+    /// RoPE table of global layers, `[context, rope_dims]`.
+    pub const ROPE_GLOBAL: &str = "rope.global";
+    /// RoPE table of local layers.
+    pub const ROPE_LOCAL: &str = "rope.local";
+    /// Logits, `[1, vocabulary]` or `[T, vocabulary]`.
+    pub const LOGITS: &str = "logits";
+    /// Greedy choice after the last position, `[1, 1]` U32.
+    pub const TOKEN: &str = "token";
+    /// Embedding table, and head where no other is in the file.
+    pub const EMBEDDING: &str = "token_embd.weight";
+    /// Head of its own.
+    pub const HEAD: &str = "output.weight";
+    /// Llama 3's factors on the frequencies; read by the host for the RoPE table.
+    pub const ROPE_FACTORS: &str = "rope_freqs.weight";
+}
+
+/// What a run has to end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Head {
+    /// Nothing: only the caches are filled. The head of a small model is most of its bytes.
+    None,
+    /// Logits after the last position.
+    Logits,
+    /// The token with the largest logit after the last position; nothing else is read back.
+    Greedy,
+    /// Logits after every position.
+    AllLogits,
+}
+
+/// What a plan is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Positions that the caches and tables hold.
+    pub context: usize,
+    /// Most tokens that any run over these caches brings: local layers need so many slots beside their window.
+    pub max_tokens: usize,
+    /// F16 or F32.
+    pub kv: DType,
+    /// What a run ends with.
+    pub head: Head,
+}
+
+impl PlanOptions {
+    /// Slots of the cache of a layer: all positions, or a ring.
+    pub fn slots(&self, config: &Config, layer: usize) -> usize {
+        match config.window {
+            Some(window) if config.is_local(layer) => self.context.min(window + self.max_tokens),
+            _ => self.context,
+        }
+    }
+}
+
+/// Builds the primitive plan of a model.
+///
+/// # Errors
+/// A tensor that is missing or has another shape than the metadata says.
+pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> Result<Plan, ModelError> {
+    let by_name = tensors.iter().map(|desc| (desc.name.as_str(), desc)).collect();
+    let mut builder = Builder { plan: Plan::new(), config, tensors: by_name, options };
+    let mut x = builder.embedding()?;
+    for layer in 0..config.layers {
+        x = builder.attention(layer, x)?;
+        x = builder.feed_forward(layer, x)?;
+    }
+    builder.head(x)?;
+    Ok(builder.plan)
+}
+
+struct Builder<'a> {
+    plan: Plan,
+    config: &'a Config,
+    tensors: HashMap<&'a str, &'a TensorDesc>,
+    options: PlanOptions,
+}
+
+impl Builder<'_> {
+    /// A matrix in the type that the file has it in.
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
+        let expected = || format!("[{rows}, {cols}]");
+        let desc = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| ModelError::MissingTensor { name: name.to_owned(), expected: expected() })?;
+        if desc.shape.rows() != rows || desc.shape.cols() != cols {
+            return Err(ModelError::TensorShape {
+                name: name.to_owned(),
+                expected: expected(),
+                got: desc.shape.to_string(),
+            });
+        }
+        Ok(self.plan.add(Storage::Weight, name, desc.dtype, Rows::Fixed(rows), cols))
+    }
+
+    /// A vector, which the loader hands to executors in F32 whatever the file's type.
+    fn vector(&mut self, name: &str, cols: usize) -> Result<ValueId, ModelError> {
+        self.matrix(name, 1, cols)?;
+        if let Some(id) = self.plan.find(name) {
+            self.plan.values[id.0 as usize].dtype = DType::F32;
+            return Ok(id);
+        }
+        Ok(self.plan.add(Storage::Weight, name, DType::F32, Rows::Fixed(1), cols))
+    }
+
+    fn norm(&mut self, x: ValueId, name: &str, group: usize, label: &str) -> Result<ValueId, ModelError> {
+        let weight = self.vector(name, group)?;
+        let cols = self.plan.value(x).cols;
+        let rows = self.plan.value(x).rows;
+        Ok(self.plan.step(RmsNorm { eps: self.config.eps }, &[x, weight], label, rows, cols))
+    }
+
+    fn add(&mut self, x: ValueId, y: ValueId, label: &str) -> ValueId {
+        let (rows, cols) = (self.plan.value(x).rows, self.plan.value(x).cols);
+        self.plan.step(Add, &[x, y], label, rows, cols)
+    }
+
+    /// `x` times the matrix, plus the bias if the row of the table has one.
+    fn project(
+        &mut self,
+        x: ValueId,
+        stem: &str,
+        out: usize,
+        bias: Presence,
+        label: &str,
+    ) -> Result<ValueId, ModelError> {
+        let (rows, cols) = (self.plan.value(x).rows, self.plan.value(x).cols);
+        let weight = self.matrix(&format!("{stem}.weight"), out, cols)?;
+        let product = self.plan.step(MatMul, &[x, weight], label, rows, out);
+        let bias_name = format!("{stem}.bias");
+        let has_bias = match bias {
+            Presence::Required => true,
+            Presence::Optional => self.tensors.contains_key(bias_name.as_str()),
+            Presence::Absent => false,
+        };
+        if !has_bias {
+            return Ok(product);
+        }
+        let bias = self.vector(&bias_name, out)?;
+        Ok(self.add(product, bias, label))
+    }
+
+    fn embedding(&mut self) -> Result<ValueId, ModelError> {
+        let width = self.config.width;
+        let vocabulary = self.vocabulary()?;
+        let ids = self.plan.add(Storage::Input, names::IDS, DType::U32, Rows::Tokens, 1);
+        let table = self.matrix(names::EMBEDDING, vocabulary, width)?;
+        let scale = if self.config.arch.scale_embedding { (width as f32).sqrt() } else { 1.0 };
+        Ok(self.plan.step(Embedding { scale }, &[ids, table], "x", Rows::Tokens, width))
+    }
+
+    /// Rows of the embedding table; the metadata need not name it.
+    fn vocabulary(&self) -> Result<usize, ModelError> {
+        let missing = || ModelError::MissingTensor {
+            name: names::EMBEDDING.to_owned(),
+            expected: format!("[vocabulary, {}]", self.config.width),
+        };
+        Ok(self.tensors.get(names::EMBEDDING).ok_or_else(missing)?.shape.rows())
+    }
+
+    /// Queries or keys: projection, QK-norm where the row has it, RoPE.
+    fn rotated(
+        &mut self,
+        layer: usize,
+        x: ValueId,
+        which: &str,
+        heads: usize,
+    ) -> Result<ValueId, ModelError> {
+        let config = self.config;
+        let stem = format!("blk.{layer}.attn_{which}");
+        let mut out = self.project(x, &stem, heads * config.head_dim, config.arch.qkv_bias, which)?;
+        if config.arch.qk_norm {
+            out = self.norm(out, &format!("{stem}_norm.weight"), config.head_dim, which)?;
+        }
+        let name = if config.is_local(layer) { names::ROPE_LOCAL } else { names::ROPE_GLOBAL };
+        let context = Rows::Fixed(self.options.context);
+        let table = self.plan.add(Storage::Input, name, DType::F32, context, config.rope_dims);
+        let rope = Rope { head_dim: config.head_dim, pairing: config.arch.pairing };
+        Ok(self.plan.step(rope, &[out, table], which, Rows::Tokens, heads * config.head_dim))
+    }
+
+    /// A cache of keys or values, written with what this run brings.
+    fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> ValueId {
+        let (config, slots) = (self.config, self.options.slots(self.config, layer));
+        let rows = Rows::Fixed(config.kv_heads * slots);
+        let name = format!("kv.{layer}.{what}");
+        let cache = self.plan.add(Storage::State, &name, self.options.kv, rows, config.head_dim);
+        self.plan.step_into(KvWrite { kv_heads: config.kv_heads }, &[new], cache);
+        cache
+    }
+
+    fn attention(&mut self, layer: usize, x: ValueId) -> Result<ValueId, ModelError> {
+        let config = self.config;
+        let h = self.norm(x, &format!("blk.{layer}.attn_norm.weight"), config.width, "h")?;
+        let q = self.rotated(layer, h, "q", config.heads)?;
+        let k = self.rotated(layer, h, "k", config.kv_heads)?;
+        let kv_width = config.kv_heads * config.head_dim;
+        let v_stem = format!("blk.{layer}.attn_v");
+        let v = self.project(h, &v_stem, kv_width, config.arch.qkv_bias, "v")?;
+        let (k, v) = (self.cached(layer, "k", k), self.cached(layer, "v", v));
+        let op = Attention {
+            heads: config.heads,
+            kv_heads: config.kv_heads,
+            head_dim: config.head_dim,
+            window: if config.is_local(layer) { config.window } else { None },
+            scale: config.attention_scale,
+        };
+        let mixed = self.plan.step(op, &[q, k, v], "heads", Rows::Tokens, config.heads * config.head_dim);
+        let stem = format!("blk.{layer}.attn_output");
+        let mut out = self.project(mixed, &stem, config.width, Presence::Optional, "attn")?;
+        if config.arch.post_norms {
+            let name = format!("blk.{layer}.post_attention_norm.weight");
+            out = self.norm(out, &name, config.width, "attn")?;
+        }
+        Ok(self.add(x, out, "x"))
+    }
+
+    fn feed_forward(&mut self, layer: usize, x: ValueId) -> Result<ValueId, ModelError> {
+        let config = self.config;
+        let h = self.norm(x, &format!("blk.{layer}.ffn_norm.weight"), config.width, "h")?;
+        let gate = self.project(h, &format!("blk.{layer}.ffn_gate"), config.ffn, Presence::Absent, "gate")?;
+        let up = self.project(h, &format!("blk.{layer}.ffn_up"), config.ffn, Presence::Absent, "up")?;
+        let glu = Glu { activation: config.arch.activation };
+        let gated = self.plan.step(glu, &[gate, up], "gated", Rows::Tokens, config.ffn);
+        let stem = format!("blk.{layer}.ffn_down");
+        let mut out = self.project(gated, &stem, config.width, Presence::Absent, "ffn")?;
+        if config.arch.post_norms {
+            out = self.norm(out, &format!("blk.{layer}.post_ffw_norm.weight"), config.width, "ffn")?;
+        }
+        Ok(self.add(x, out, "x"))
+    }
+
+    fn head(&mut self, x: ValueId) -> Result<(), ModelError> {
+        let config = self.config;
+        let (rows, x) = match self.options.head {
+            Head::None => return Ok(()),
+            Head::AllLogits => (Rows::Tokens, x),
+            Head::Logits | Head::Greedy => {
+                let last = self.plan.step(LastRow, &[x], "last", Rows::Fixed(1), config.width);
+                (Rows::Fixed(1), last)
+            }
+        };
+        let h = self.norm(x, "output_norm.weight", config.width, "h")?;
+        let vocabulary = self.vocabulary()?;
+        let tied = !self.tensors.contains_key(names::HEAD);
+        let name = if tied { names::EMBEDDING } else { names::HEAD };
+        let weight = self.matrix(name, vocabulary, config.width)?;
+        let logits = self.plan.add(Storage::Output, names::LOGITS, DType::F32, rows, vocabulary);
+        self.plan.step_into(MatMul, &[h, weight], logits);
+        if self.options.head == Head::Greedy {
+            let token = self.plan.add(Storage::Output, names::TOKEN, DType::U32, Rows::Fixed(1), 1);
+            self.plan.step_into(Argmax, &[logits], token);
+        }
+        Ok(())
+    }
+}

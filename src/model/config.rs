@@ -1,0 +1,178 @@
+//! A model's numbers: metadata of the file over the defaults of the architecture's row.
+
+use super::ModelError;
+use super::arch::{self, Arch};
+use crate::formats::gguf::Metadata;
+
+/// How positions beyond the trained context are squeezed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RopeScaling {
+    /// Positions are divided by this; 1 without scaling.
+    pub linear: f32,
+}
+
+/// Numbers of one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Row of the architecture table.
+    pub arch: &'static Arch,
+    /// Number of layers.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key-value heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+    /// Elements of a head that RoPE turns.
+    pub rope_dims: usize,
+    /// Width of the feed-forward block.
+    pub ffn: usize,
+    /// Positions the model was trained for.
+    pub context: usize,
+    /// Added to the mean of squares in every norm.
+    pub eps: f32,
+    /// RoPE base of global layers.
+    pub rope_base: f32,
+    /// Scaling of the global layers' positions.
+    pub rope_scaling: RopeScaling,
+    /// Positions that a local layer sees; `None` without local layers.
+    pub window: Option<usize>,
+    /// Factor on attention scores.
+    pub attention_scale: f32,
+}
+
+impl Config {
+    /// Reads `general.architecture` and the keys under its prefix.
+    ///
+    /// # Errors
+    /// An unknown architecture, a missing key, or a number that no model can have.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self, ModelError> {
+        let name: &str = metadata.require("general.architecture")?;
+        let arch = arch::find(name).ok_or_else(|| ModelError::Architecture {
+            got: name.to_owned(),
+            expected: arch::ARCHITECTURES.iter().map(|arch| arch.name).collect::<Vec<_>>().join(", "),
+        })?;
+        let keys = Keys { metadata, prefix: arch.name };
+        let heads = keys.count("attention.head_count")?;
+        let width = keys.count("embedding_length")?;
+        let kv_heads = keys.optional_count("attention.head_count_kv")?.unwrap_or(heads);
+        let head_dim = keys.optional_count("attention.key_length")?.unwrap_or(width / heads);
+        let value_dim = keys.optional_count("attention.value_length")?.unwrap_or(head_dim);
+        let rope_dims = keys.optional_count("rope.dimension_count")?.unwrap_or(head_dim);
+        let window = match arch.windowed {
+            Some(_) => Some(keys.count("attention.sliding_window")?),
+            None => None,
+        };
+        let config = Config {
+            arch,
+            layers: keys.count("block_count")?,
+            width,
+            heads,
+            kv_heads,
+            head_dim,
+            rope_dims,
+            ffn: keys.count("feed_forward_length")?,
+            context: keys.count("context_length")?,
+            eps: metadata.require(&keys.name("attention.layer_norm_rms_epsilon"))?,
+            rope_base: metadata.get(&keys.name("rope.freq_base"))?.unwrap_or(arch.rope_base),
+            rope_scaling: keys.rope_scaling()?,
+            window,
+            attention_scale: metadata
+                .get(&keys.name("attention.scale"))?
+                .unwrap_or(1.0 / (head_dim as f32).sqrt()),
+        };
+        let check = |fits: bool, key: &str, expected: &str, got: usize| {
+            if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
+        };
+        check(
+            heads.is_multiple_of(kv_heads),
+            "attention.head_count_kv",
+            "a divisor of head_count",
+            kv_heads,
+        )?;
+        check(value_dim == head_dim, "attention.value_length", "the same as key_length", value_dim)?;
+        check(
+            head_dim <= crate::kernel::attention::Attention::MAX_HEAD_DIM && head_dim > 0,
+            "attention.key_length",
+            "1 to 256",
+            head_dim,
+        )?;
+        check(
+            rope_dims <= head_dim && rope_dims.is_multiple_of(2),
+            "rope.dimension_count",
+            "an even number within a head",
+            rope_dims,
+        )?;
+        Ok(config)
+    }
+
+    /// Whether a layer sees only the window.
+    pub fn is_local(&self, layer: usize) -> bool {
+        self.arch.windowed.is_some_and(|windowed| !(layer + 1).is_multiple_of(windowed.period))
+    }
+}
+
+/// Keys under an architecture's prefix.
+struct Keys<'a> {
+    metadata: &'a Metadata,
+    prefix: &'static str,
+}
+
+/// Larger than any model's extents, small enough that products of three fit 64 bits.
+const LARGEST_COUNT: usize = 1 << 24;
+
+impl Keys<'_> {
+    fn name(&self, key: &str) -> String {
+        format!("{}.{key}", self.prefix)
+    }
+
+    fn value(&self, key: &str, expected: &str, got: impl ToString) -> ModelError {
+        ModelError::Value { key: self.name(key), expected: expected.to_owned(), got: got.to_string() }
+    }
+
+    /// A number of things: positive and not absurd. Some writers store one number a layer; equal ones are as good as one.
+    fn optional_count(&self, key: &str) -> Result<Option<usize>, ModelError> {
+        let name = self.name(key);
+        let got = match self.metadata.get::<Vec<usize>>(&name) {
+            Ok(Some(counts)) if counts.is_empty() || counts.iter().any(|&count| count != counts[0]) => {
+                return Err(self.value(key, "the same number for every layer", "different ones"));
+            }
+            Ok(Some(counts)) => counts[0],
+            _ => match self.metadata.get::<usize>(&name)? {
+                Some(count) => count,
+                None => return Ok(None),
+            },
+        };
+        if got == 0 || got > LARGEST_COUNT {
+            return Err(self.value(key, &format!("1 to {LARGEST_COUNT}"), got));
+        }
+        Ok(Some(got))
+    }
+
+    fn count(&self, key: &str) -> Result<usize, ModelError> {
+        match self.optional_count(key)? {
+            Some(count) => Ok(count),
+            None => Ok(self.metadata.require(&self.name(key))?),
+        }
+    }
+
+    /// Linear scaling; the Llama 3 kind comes as a tensor of factors (`rope_freqs.weight`).
+    fn rope_scaling(&self) -> Result<RopeScaling, ModelError> {
+        let factor = |key: &str| self.metadata.get::<f32>(&self.name(key));
+        match self.metadata.get::<&str>(&self.name("rope.scaling.type"))? {
+            Some("linear") | None => {
+                let old = factor("rope.scale_linear")?;
+                let linear = factor("rope.scaling.factor")?.or(old).unwrap_or(1.0);
+                if linear.is_finite() && linear > 0.0 {
+                    return Ok(RopeScaling { linear });
+                }
+                Err(self.value("rope.scaling.factor", "a positive number", linear))
+            }
+            Some("none") => Ok(RopeScaling { linear: 1.0 }),
+            Some(other) => Err(self.value("rope.scaling.type", "none or linear", other)),
+        }
+    }
+}

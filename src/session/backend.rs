@@ -1,0 +1,182 @@
+//! Which executor runs a model, and why.
+
+use super::{Host, SessionError};
+use crate::cpu::{CpuExecutor, CpuOptions};
+#[cfg(feature = "gpu")]
+use crate::gpu::{self, GpuExecutor, GpuOptions};
+use crate::plan::executor::{MemoryUse, PlanId, WeightId};
+use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Progress, ValueId};
+use crate::tensor::TensorDesc;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// A hardware GPU, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// Any GPU, even one in software.
+    Gpu,
+}
+
+impl BackendChoice {
+    /// From `auto`, `cpu` or `gpu`.
+    ///
+    /// # Errors
+    /// Any other word.
+    pub fn parse(name: &str) -> Result<Self, SessionError> {
+        match name {
+            "auto" => Ok(BackendChoice::Auto),
+            "cpu" => Ok(BackendChoice::Cpu),
+            "gpu" => Ok(BackendChoice::Gpu),
+            other => Err(SessionError::Option {
+                option: "backend",
+                expected: "auto, cpu or gpu".to_owned(),
+                got: other.to_owned(),
+            }),
+        }
+    }
+}
+
+/// What a page knows of the adapter that Rust can't see: wgpu's web backend names no vendor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdapterHint {
+    /// Name for people.
+    pub name: String,
+    /// Whether it rasterises in software.
+    pub software: bool,
+}
+
+/// One of the executors. An enum, since async methods of a trait object would need a box a call.
+#[allow(clippy::large_enum_variant)] // There is one, and it lives as long as the model.
+pub enum AnyExecutor {
+    /// SIMD and threads.
+    Cpu(CpuExecutor),
+    /// WebGPU.
+    #[cfg(feature = "gpu")]
+    Gpu(GpuExecutor),
+}
+
+/// An executor with the reason why it was taken.
+pub struct Chosen {
+    /// The executor.
+    pub executor: AnyExecutor,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// Opens the executor for a choice.
+///
+/// # Errors
+/// [`BackendChoice::Gpu`] without a usable adapter. `Auto` never fails: it says why it took the CPU.
+pub async fn choose(
+    choice: BackendChoice,
+    threads: Option<usize>,
+    hint: Option<&AdapterHint>,
+    host: &Host,
+) -> Result<Chosen, SessionError> {
+    let cpu = |reason: String| {
+        let executor = CpuExecutor::new(CpuOptions { threads, clock: host.clock });
+        Chosen { executor: AnyExecutor::Cpu(executor), reason }
+    };
+    if choice == BackendChoice::Cpu {
+        return Ok(cpu("asked for".to_owned()));
+    }
+    match (choice, open_gpu(choice, hint, host).await) {
+        (_, Ok(chosen)) => Ok(chosen),
+        (BackendChoice::Auto, Err(why)) => Ok(cpu(match why {
+            ExecError::NoAdapter(why) => why,
+            other => other.to_string(),
+        })),
+        (_, Err(why)) => Err(why.into()),
+    }
+}
+
+#[cfg(feature = "gpu")]
+async fn open_gpu(
+    choice: BackendChoice,
+    hint: Option<&AdapterHint>,
+    host: &Host,
+) -> Result<Chosen, ExecError> {
+    let report = gpu::probe().await?;
+    let name =
+        hint.filter(|hint| !hint.name.is_empty()).map_or(report.name.clone(), |hint| hint.name.clone());
+    let software = report.software || hint.is_some_and(|hint| hint.software);
+    if software && choice == BackendChoice::Auto {
+        let why = format!("the only GPU adapter ({name}) renders in software, which the CPU backend outruns");
+        return Err(ExecError::NoAdapter(why));
+    }
+    let executor = GpuExecutor::open(GpuOptions { software, ..GpuOptions::new(host.clock) }).await?;
+    let reason = match choice {
+        BackendChoice::Gpu => "asked for".to_owned(),
+        _ => format!("a hardware GPU ({name}) is there"),
+    };
+    Ok(Chosen { executor: AnyExecutor::Gpu(executor), reason })
+}
+
+#[cfg(not(feature = "gpu"))]
+async fn open_gpu(
+    _choice: BackendChoice,
+    _hint: Option<&AdapterHint>,
+    _host: &Host,
+) -> Result<Chosen, ExecError> {
+    Err(ExecError::NoAdapter("this build has no GPU backend".to_owned()))
+}
+
+/// Calls the same method of whichever executor it is.
+macro_rules! delegate {
+    ($self:ident, $executor:ident => $call:expr) => {
+        match $self {
+            AnyExecutor::Cpu($executor) => $call,
+            #[cfg(feature = "gpu")]
+            AnyExecutor::Gpu($executor) => $call,
+        }
+    };
+}
+
+impl Executor for AnyExecutor {
+    fn info(&self) -> BackendInfo {
+        delegate!(self, executor => executor.info())
+    }
+
+    fn memory(&self) -> MemoryUse {
+        delegate!(self, executor => executor.memory())
+    }
+
+    fn clear(&mut self) {
+        delegate!(self, executor => executor.clear());
+    }
+
+    fn add_weight(&mut self, desc: &TensorDesc) -> Result<WeightId, ExecError> {
+        delegate!(self, executor => executor.add_weight(desc))
+    }
+
+    async fn write_weight(&mut self, weight: WeightId, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        delegate!(self, executor => executor.write_weight(weight, offset, bytes).await)
+    }
+
+    async fn finish_weights(&mut self) -> Result<(), ExecError> {
+        delegate!(self, executor => executor.finish_weights().await)
+    }
+
+    fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
+        delegate!(self, executor => executor.prepare(plan, max_tokens))
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
+        delegate!(self, executor => executor.write(name, bytes))
+    }
+
+    fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {
+        delegate!(self, executor => executor.begin(plan, extent))
+    }
+
+    async fn advance(&mut self, budget_ms: f64) -> Result<Progress, ExecError> {
+        delegate!(self, executor => executor.advance(budget_ms).await)
+    }
+
+    async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
+        delegate!(self, executor => executor.read(plan, value).await)
+    }
+}

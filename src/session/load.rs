@@ -1,0 +1,285 @@
+//! A model file, chunk by chunk, into an executor.
+//!
+//! Nothing holds the whole file: the reader names the pieces of each chunk, and a piece goes straight to its weight. Only
+//! vectors in another type than F32, and the few tensors that the host itself reads, are gathered first.
+
+use std::sync::Arc;
+
+use super::backend::{self, AdapterHint, BackendChoice, Chosen};
+use super::{Host, Session, SessionError};
+use crate::formats::TensorInfo;
+use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
+use crate::formats::quant;
+use crate::model::blocks::names;
+use crate::model::{Config, ModelError};
+use crate::plan::executor::WeightId;
+use crate::plan::{ExecError, Executor};
+use crate::tensor::{DType, TensorDesc};
+use crate::tokenizer::Tokenizer;
+
+/// Largest context that a session takes when none is asked for: the caches of most models then stay under 200 MB.
+const DEFAULT_CONTEXT: usize = 4096;
+
+/// How to load a model.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Which executor.
+    pub backend: BackendChoice,
+    /// What the page knows of the adapter.
+    pub adapter: Option<AdapterHint>,
+    /// Threads of the CPU executor.
+    pub threads: Option<usize>,
+    /// Type of the KV cache, F16 or F32.
+    pub kv: DType,
+    /// Positions that the cache holds; what the model was trained for, but at most 4096, by default.
+    pub context: Option<usize>,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        LoadOptions {
+            backend: BackendChoice::Auto,
+            adapter: None,
+            threads: None,
+            kv: DType::F16,
+            context: None,
+        }
+    }
+}
+
+/// What the file's head says, known long before its weights have come.
+pub(super) struct ModelHead {
+    pub config: Config,
+    pub tokenizer: Arc<Tokenizer>,
+    pub name: String,
+    pub tensors: Vec<TensorDesc>,
+    /// Tensors that the host needs, by name.
+    pub host_tensors: Vec<(String, Vec<f32>)>,
+    pub timings: LoadTimings,
+}
+
+/// Where the time of a load went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LoadTimings {
+    /// Work on the header: parsing the metadata.
+    pub header_ms: f64,
+    /// Building the tokenizer's tables.
+    pub tokenizer_ms: f64,
+    /// From the loader's making to the last weight on its device.
+    pub total_ms: f64,
+}
+
+/// Where the bytes of a tensor of the current part go.
+enum Target {
+    /// Straight to the executor.
+    Weight(WeightId),
+    /// Gathered, turned into F32, handed over when complete.
+    Vector(WeightId, TensorDesc, Vec<u8>),
+    /// Gathered for the host.
+    Host(TensorDesc, Vec<u8>),
+}
+
+/// Takes in a GGUF file, or the parts of a split one in their order.
+pub struct Loader {
+    options: LoadOptions,
+    host: Host,
+    chosen: Chosen,
+    reader: GgufReader,
+    parts: SplitSet,
+    targets: Vec<Target>,
+    head: Option<ModelHead>,
+    started: f64,
+    header_ms: f64,
+    /// Bytes since the event loop last ran.
+    since_breath: usize,
+}
+
+/// Bytes after which a loader lets the event loop run, so that an abort is heard: some milliseconds of work.
+const BREATH_BYTES: usize = 4 << 20;
+
+impl Loader {
+    /// Chooses the executor; the file's length, where known, lets a damaged one be named at its header.
+    ///
+    /// # Errors
+    /// The backend that was forced is not there, or an option makes no sense.
+    pub async fn new(options: LoadOptions, host: Host, file_len: Option<u64>) -> Result<Self, SessionError> {
+        if !matches!(options.kv, DType::F16 | DType::F32) {
+            return Err(SessionError::Option {
+                option: "kv",
+                expected: "f16 or f32".to_owned(),
+                got: options.kv.to_string(),
+            });
+        }
+        let started = host.now();
+        let chosen =
+            backend::choose(options.backend, options.threads, options.adapter.as_ref(), &host).await?;
+        Ok(Loader {
+            options,
+            host,
+            chosen,
+            reader: new_reader(file_len),
+            parts: SplitSet::new(),
+            targets: Vec::new(),
+            head: None,
+            started,
+            header_ms: 0.0,
+            since_breath: 0,
+        })
+    }
+
+    /// Takes in the next bytes of the file; waits while the device has too much to take in.
+    ///
+    /// # Errors
+    /// A damaged file, a model that can't run, a device without room, or an abort.
+    pub async fn push(&mut self, chunk: &[u8]) -> Result<(), SessionError> {
+        if self.host.cancel.is_cancelled() {
+            return Err(SessionError::Cancelled { operation: "loading" });
+        }
+        let before = self.host.now();
+        let known = self.reader.header().is_some();
+        let pieces = self.reader.push(chunk)?;
+        if !known {
+            self.header_ms += self.host.now() - before;
+            if self.reader.header().is_some() {
+                self.take_header()?;
+            }
+        }
+        for piece in pieces {
+            let bytes = &chunk[piece.range];
+            let Some(target) = self.targets.get_mut(piece.tensor) else { continue };
+            match target {
+                Target::Weight(id) => {
+                    self.chosen.executor.write_weight(*id, piece.offset, bytes).await?;
+                }
+                Target::Vector(_, _, gathered) | Target::Host(_, gathered) => {
+                    gathered.extend_from_slice(bytes)
+                }
+            }
+        }
+        self.since_breath += chunk.len();
+        if self.since_breath >= BREATH_BYTES {
+            self.since_breath = 0;
+            (self.host.breathe)().await;
+        }
+        Ok(())
+    }
+
+    /// Ends one part of a split file and begins the next.
+    ///
+    /// # Errors
+    /// The part is not complete.
+    pub async fn next_part(&mut self, file_len: Option<u64>) -> Result<(), SessionError> {
+        self.finish_part().await?;
+        self.reader = new_reader(file_len);
+        Ok(())
+    }
+
+    /// Ends the load: every byte has come, the plans are made.
+    ///
+    /// # Errors
+    /// The file is truncated, a tensor is missing, or the device has no room.
+    pub async fn finish(mut self) -> Result<Session, SessionError> {
+        self.finish_part().await?;
+        self.parts.finish()?;
+        let Some(mut head) = self.head else {
+            return Err(SessionError::Cancelled { operation: "loading" });
+        };
+        head.tensors = self.parts.tensors().iter().map(|tensor| tensor.info.desc.clone()).collect();
+        self.chosen.executor.finish_weights().await?;
+        head.timings.header_ms = self.header_ms;
+        head.timings.total_ms = self.host.now() - self.started;
+        let wanted = self.options.context.unwrap_or(head.config.context.min(DEFAULT_CONTEXT));
+        if wanted < 2 || wanted > head.config.context {
+            return Err(SessionError::Option {
+                option: "context",
+                expected: format!("2 to {}, the model's", head.config.context),
+                got: wanted.to_string(),
+            });
+        }
+        Session::new(self.chosen, self.host, head, wanted, self.options.kv)
+    }
+
+    /// Which executor was chosen, and why.
+    pub fn backend(&self) -> (crate::plan::BackendInfo, &str) {
+        (self.chosen.executor.info(), &self.chosen.reason)
+    }
+
+    async fn finish_part(&mut self) -> Result<(), SessionError> {
+        self.reader.finish()?;
+        for target in std::mem::take(&mut self.targets) {
+            match target {
+                Target::Weight(_) => {}
+                Target::Vector(id, desc, bytes) => {
+                    let values = to_f32(&desc, &bytes)?;
+                    let bytes = bytemuck::cast_slice(&values);
+                    self.chosen.executor.write_weight(id, 0, bytes).await?;
+                }
+                Target::Host(desc, bytes) => {
+                    let values = to_f32(&desc, &bytes)?;
+                    if let Some(head) = &mut self.head {
+                        head.host_tensors.push((desc.name, values));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The header of a part is there: the first one also has the metadata.
+    fn take_header(&mut self) -> Result<(), SessionError> {
+        let Some(header) = self.reader.header() else { return Ok(()) };
+        self.parts.add(header)?;
+        for TensorInfo { desc, .. } in &header.tensors {
+            self.targets.push(target(&mut self.chosen.executor, desc)?);
+        }
+        if self.head.is_none() {
+            self.head = Some(read_head(&header.metadata, &self.host)?);
+        }
+        Ok(())
+    }
+}
+
+fn new_reader(file_len: Option<u64>) -> GgufReader {
+    file_len.map_or_else(GgufReader::new, GgufReader::with_file_len)
+}
+
+/// The metadata of a model: configuration and tokenizer.
+fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
+    let config = Config::from_metadata(metadata)?;
+    let before = host.now();
+    let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);
+    let timings = LoadTimings { tokenizer_ms: host.now() - before, ..LoadTimings::default() };
+    let name: Option<&str> = metadata.get("general.name").map_err(ModelError::from)?;
+    Ok(ModelHead {
+        name: name.unwrap_or(config.arch.name).to_owned(),
+        config,
+        tokenizer,
+        tensors: Vec::new(),
+        host_tensors: Vec::new(),
+        timings,
+    })
+}
+
+/// Reserves room for a tensor.
+fn target(executor: &mut impl Executor, desc: &TensorDesc) -> Result<Target, ExecError> {
+    if desc.name == names::ROPE_FACTORS {
+        return Ok(Target::Host(desc.clone(), Vec::new()));
+    }
+    if desc.shape.rows() == 1 && desc.dtype != DType::F32 {
+        let vector = TensorDesc { dtype: DType::F32, ..desc.clone() };
+        return Ok(Target::Vector(executor.add_weight(&vector)?, desc.clone(), Vec::new()));
+    }
+    Ok(Target::Weight(executor.add_weight(desc)?))
+}
+
+/// A gathered tensor as numbers.
+fn to_f32(desc: &TensorDesc, bytes: &[u8]) -> Result<Vec<f32>, SessionError> {
+    let mut values = vec![0.0; desc.shape.elements().unwrap_or(0)];
+    quant::dequantise(desc.dtype, bytes, &mut values).map_err(|error| ExecError::Mismatch {
+        operation: "load",
+        name: desc.name.clone(),
+        expected: format!("{} {}", desc.dtype, desc.shape),
+        got: error.to_string(),
+    })?;
+    Ok(values)
+}

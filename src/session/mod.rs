@@ -1,0 +1,265 @@
+//! A loaded model and its KV cache: prefill, decode, stop, cancel.
+
+pub mod backend;
+mod error;
+mod generate;
+mod host;
+mod load;
+pub mod report;
+mod score;
+
+use std::sync::Arc;
+
+pub use backend::{AdapterHint, AnyExecutor, BackendChoice};
+pub use error::SessionError;
+pub use generate::{Event, Finish, GenerateOptions, Piece, Stats, TopToken};
+pub use host::{Breathe, CancelFlag, Host};
+pub use load::{LoadOptions, LoadTimings, Loader};
+pub use score::Score;
+
+use crate::model::blocks::names;
+use crate::model::{self, Config, Head, PlanOptions, rope};
+use crate::plan::executor::{MemoryUse, PlanId};
+use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Progress, ValueId};
+use crate::tensor::{DType, TensorDesc};
+use crate::tokenizer::Tokenizer;
+use backend::Chosen;
+use generate::Generation;
+use load::ModelHead;
+
+/// Most tokens of a prompt that one run takes.
+pub const MAX_CHUNK: usize = 64;
+/// Fewest: below it the weights are read too often.
+const MIN_CHUNK: usize = 4;
+/// Milliseconds after which a run is left, so that an abort is heard.
+const SLICE_MS: f64 = 40.0;
+/// Longest that a GPU may be held by one submit before the chunk is made smaller; watchdogs bite at seconds, pages feel less.
+const LONG_SLICE_MS: f64 = 100.0;
+
+/// A prepared plan with the value that the host reads after it.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    plan: PlanId,
+    output: Option<ValueId>,
+}
+
+/// A model that answers.
+pub struct Session {
+    executor: AnyExecutor,
+    reason: String,
+    host: Host,
+    config: Config,
+    name: String,
+    tensors: Vec<TensorDesc>,
+    tokenizer: Arc<Tokenizer>,
+    timings: LoadTimings,
+    context: usize,
+    kv: DType,
+    /// Prepared plans by what they end with; made when first needed.
+    ready: Vec<(Head, Ready)>,
+    /// Tokens of the next chunk of a prompt.
+    chunk: usize,
+    generation: Option<Generation>,
+}
+
+/// Facts about a session, for people and pages.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// Name in the file.
+    pub name: String,
+    /// Architecture.
+    pub architecture: &'static str,
+    /// Number of weights.
+    pub parameters: usize,
+    /// Bytes of weights in the file.
+    pub weight_bytes: usize,
+    /// Size of the vocabulary.
+    pub vocabulary: usize,
+    /// Positions that the cache holds.
+    pub context: usize,
+    /// Positions that the model was trained for.
+    pub trained_context: usize,
+    /// Type of the cache.
+    pub kv: DType,
+    /// Executor and device.
+    pub backend: BackendInfo,
+    /// Why that executor.
+    pub reason: String,
+    /// Where the time of the load went.
+    pub timings: LoadTimings,
+}
+
+impl Session {
+    pub(self) fn new(
+        chosen: Chosen,
+        host: Host,
+        head: ModelHead,
+        context: usize,
+        kv: DType,
+    ) -> Result<Self, SessionError> {
+        let mut session = Session {
+            executor: chosen.executor,
+            reason: chosen.reason,
+            host,
+            config: head.config,
+            name: head.name,
+            tensors: head.tensors,
+            tokenizer: head.tokenizer,
+            timings: head.timings,
+            context,
+            kv,
+            ready: Vec::new(),
+            chunk: MAX_CHUNK.min(context),
+            generation: None,
+        };
+        // Made now, so that a missing tensor or a lack of room shows at load.
+        for wanted in [Head::None, Head::Greedy] {
+            session.prepared(wanted)?;
+        }
+        session.write_rope_tables(&head.host_tensors)?;
+        Ok(session)
+    }
+
+    /// Facts for people.
+    pub fn info(&self) -> SessionInfo {
+        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
+        SessionInfo {
+            name: self.name.clone(),
+            architecture: self.config.arch.name,
+            parameters: weights(|desc| desc.shape.elements()),
+            weight_bytes: weights(TensorDesc::bytes),
+            vocabulary: self.tokenizer.vocab_size() as usize,
+            context: self.context,
+            trained_context: self.config.context,
+            kv: self.kv,
+            backend: self.executor.info(),
+            reason: self.reason.clone(),
+            timings: self.timings,
+        }
+    }
+
+    /// Where the bytes are.
+    pub fn memory(&self) -> MemoryUse {
+        self.executor.memory()
+    }
+
+    /// The vocabulary.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The flag that ends whatever this session is doing.
+    pub fn cancel_flag(&self) -> CancelFlag {
+        self.host.cancel.clone()
+    }
+
+    fn max_tokens(&self) -> usize {
+        MAX_CHUNK.min(self.context)
+    }
+
+    /// The plan that ends with `head`, built on first use.
+    pub fn plan(&self, head: Head) -> Result<Plan, SessionError> {
+        let options = PlanOptions { context: self.context, max_tokens: self.max_tokens(), kv: self.kv, head };
+        Ok(model::build(&self.config, &self.tensors, options)?)
+    }
+
+    fn prepared(&mut self, head: Head) -> Result<Ready, SessionError> {
+        if let Some((_, ready)) = self.ready.iter().find(|(known, _)| *known == head) {
+            return Ok(*ready);
+        }
+        let plan = self.plan(head)?;
+        let output = match head {
+            Head::None => None,
+            Head::Logits | Head::AllLogits => plan.find(names::LOGITS),
+            Head::Greedy => plan.find(names::TOKEN),
+        };
+        let max_tokens = match head {
+            Head::AllLogits => score::CHUNK.min(self.max_tokens()),
+            _ => self.max_tokens(),
+        };
+        let ready = Ready { plan: self.executor.prepare(&plan, max_tokens)?, output };
+        self.ready.push((head, ready));
+        Ok(ready)
+    }
+
+    /// The tables of cosines and sines; Llama 3's factors come from the file.
+    fn write_rope_tables(&mut self, host_tensors: &[(String, Vec<f32>)]) -> Result<(), SessionError> {
+        let config = &self.config;
+        let factors = host_tensors
+            .iter()
+            .find(|(name, _)| name == names::ROPE_FACTORS)
+            .map(|(_, factors)| factors.as_slice());
+        let local = config.arch.windowed.map(|windowed| (names::ROPE_LOCAL, windowed.rope_base, 1.0, None));
+        let global = (names::ROPE_GLOBAL, config.rope_base, config.rope_scaling.linear, factors);
+        for (name, base, linear, factors) in local.into_iter().chain([global]) {
+            let layers = 0..config.layers;
+            let used = layers.into_iter().any(|layer| config.is_local(layer) == (name == names::ROPE_LOCAL));
+            if used {
+                let table = rope::table(self.context, config.rope_dims, base, linear, factors);
+                self.executor.write(name, bytemuck::cast_slice(&table))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a plan over tokens that begin at `pos`.
+    async fn run(&mut self, head: Head, ids: &[u32], pos: usize) -> Result<Ready, SessionError> {
+        let ready = self.prepared(head)?;
+        self.executor.write(names::IDS, bytemuck::cast_slice(ids))?;
+        self.executor.begin(ready.plan, Extent { tokens: ids.len(), pos })?;
+        let mut longest: f64 = 0.0;
+        loop {
+            let before = self.host.now();
+            let progress = self.executor.advance(SLICE_MS).await?;
+            let now = self.host.now();
+            longest = longest.max(now - before);
+            if progress == Progress::Done {
+                break;
+            }
+            (self.host.breathe)().await;
+            if self.host.cancel.is_cancelled() {
+                return Err(SessionError::Cancelled { operation: "the run" });
+            }
+        }
+        if ids.len() == self.chunk {
+            self.adapt_chunk(longest);
+        }
+        Ok(ready)
+    }
+
+    /// Halves the chunk when a slice held the device for long, doubles it when there is room.
+    fn adapt_chunk(&mut self, longest_ms: f64) {
+        if longest_ms > LONG_SLICE_MS {
+            self.chunk = (self.chunk / 2).max(MIN_CHUNK.min(self.context));
+        } else if longest_ms < LONG_SLICE_MS / 3.0 {
+            self.chunk = (self.chunk * 2).min(self.max_tokens());
+        }
+    }
+
+    /// Runs all of `ids` from position 0; only the last chunk ends with `head`.
+    async fn prefill(&mut self, head: Head, ids: &[u32]) -> Result<Ready, SessionError> {
+        let mut pos = 0;
+        loop {
+            let rest = &ids[pos..];
+            if rest.len() <= self.chunk {
+                return self.run(head, rest, pos).await;
+            }
+            let chunk = self.chunk;
+            self.run(Head::None, &rest[..chunk], pos).await?;
+            pos += chunk;
+        }
+    }
+
+    /// The output of a run as F32 numbers.
+    async fn read_f32(&mut self, ready: Ready) -> Result<Vec<f32>, SessionError> {
+        let bytes = self.read_output(ready).await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    async fn read_output(&mut self, ready: Ready) -> Result<Vec<u8>, SessionError> {
+        let missing =
+            || ExecError::Unknown { operation: "read", what: "output", name: "of a plan without one".into() };
+        let output = ready.output.ok_or_else(missing)?;
+        Ok(self.executor.read(ready.plan, output).await?)
+    }
+}

@@ -1,0 +1,79 @@
+//! Gemma 3 270M says token for token what the reference implementation says.
+//!
+//! `fixtures/gemma_ref_exact.json` and `fixtures/gemma_nll.json` were made with llama.cpp (sdist 11434), every tensor dequantised
+//! to F32, F32 arithmetic and KV cache.
+
+mod common;
+
+use common::{Reference, load};
+use rushlight::session::{BackendChoice, Event, GenerateOptions};
+
+/// Where the reference's own margin is smaller, another token may be chosen, and the comparison ends.
+const DECISIVE_GAP: f64 = 0.05;
+
+/// Writes greedily and compares until the reference is undecided; returns the number of tokens that were compared.
+fn compare_greedy(session: &mut rushlight::session::Session, item: &common::Item, tokens: usize) -> usize {
+    let options =
+        GenerateOptions { max_tokens: Some(tokens), ignore_eos: true, ..GenerateOptions::default() };
+    session.start(&item.prompt, options).expect("the prompt fits");
+    let mut compared = 0;
+    while let Some(event) = pollster::block_on(session.next()).expect("the run succeeds") {
+        let Event::Piece(piece) = event else { break };
+        if piece.id != item.greedy_ids[compared] {
+            let gap = item.greedy_gap[compared];
+            assert!(
+                gap < DECISIVE_GAP,
+                "{}: token {compared} is {} ({:?}), the reference says {} by a margin of {gap}",
+                item.name,
+                piece.id,
+                piece.text,
+                item.greedy_ids[compared]
+            );
+            return compared;
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, tokens, "{}: the answer ended early", item.name);
+    compared
+}
+
+#[test]
+fn greedy_text_on_the_cpu_equals_the_reference() {
+    let mut session = load(BackendChoice::Cpu);
+    for item in Reference::read().items {
+        let compared = compare_greedy(&mut session, &item, 32);
+        println!("{}: {compared} tokens equal", item.name);
+    }
+}
+
+#[test]
+fn first_position_log_probabilities_equal_the_reference() {
+    let mut session = load(BackendChoice::Cpu);
+    for item in Reference::read().items {
+        let options =
+            GenerateOptions { max_tokens: Some(1), logprobs: Some(40), ..GenerateOptions::default() };
+        session.start_ids(item.ids.clone(), options).expect("the prompt fits");
+        let event = pollster::block_on(session.next()).expect("the run succeeds");
+        let Some(Event::Piece(piece)) = event else { panic!("{}: no token", item.name) };
+        for expected in &item.top20 {
+            let got = piece.top.iter().find(|top| top.id == expected.id);
+            let got =
+                got.unwrap_or_else(|| panic!("{}: {} is not among the likeliest", item.name, expected.id));
+            let difference = (f64::from(got.logprob) - expected.logprob).abs();
+            assert!(difference < 0.03, "{}: {} differs by {difference}", item.name, expected.id);
+        }
+    }
+}
+
+#[test]
+fn mean_negative_log_likelihood_equals_the_reference() {
+    let mut session = load(BackendChoice::Cpu);
+    let text = include_str!("fixtures/nll_text.txt");
+    let score = pollster::block_on(session.score(text, 512, |_, _| {})).expect("the run succeeds");
+    let expected: serde_json::Value =
+        serde_json::from_str(include_str!("fixtures/gemma_nll.json")).expect("the fixture is JSON");
+    let exact = expected["exact"]["mean_nll"].as_f64().expect("a number");
+    assert_eq!(score.tokens as u64, expected["n_scored"].as_u64().expect("a number"));
+    println!("mean NLL {} (reference {exact}), windows {:?}", score.nll, score.windows);
+    assert!((score.nll - exact).abs() < 0.003, "mean NLL is {}, expected {exact}", score.nll);
+}
