@@ -148,6 +148,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(executor.write("nothing", &[]), Err(ExecError::Unknown { .. })));
 
     // 16 GiB of rows in one binding.
+    executor.clear();
     let (plan, _) = sums(2, 1 << 20);
     let refused = executor.prepare(&plan, 4096).unwrap_err();
     assert_eq!(refused.code(), "ERR_OUT_OF_MEMORY", "{refused}");
