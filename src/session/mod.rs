@@ -5,6 +5,7 @@ mod error;
 mod generate;
 mod host;
 mod load;
+pub mod report;
 mod score;
 
 use std::sync::Arc;

@@ -58,11 +58,12 @@ impl Options {
 pub fn run(options: &Options) -> Result<()> {
     let toolchain = setup::ensure(Scope::Build)?;
     let core = build_core(&toolchain, options)?;
-    if !options.selftest {
-        build_script(npm::PACKAGE, &[npm::PACKAGE], &core)?;
-        build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &core)?;
+    if options.selftest {
+        return sizes::print(&[options.output()]);
     }
-    Ok(())
+    build_script(npm::PACKAGE, &[npm::PACKAGE], &core)?;
+    build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &core)?;
+    sizes::print(&[options.output(), npm::folder(npm::PACKAGE).join("dist")])
 }
 
 /// Rust to `pkg/wasm`; returns the fingerprint of its inputs.
@@ -80,7 +81,6 @@ fn build_core(toolchain: &WasmToolchain, options: &Options) -> Result<String> {
         optimise(&module)?;
         stamp.write()?;
     }
-    sizes::print(&output)?;
     Ok(core)
 }
 
@@ -129,10 +129,6 @@ fn optimise(module: &Path) -> Result<()> {
 
 /// `npm run build` of a project, whose inputs are the wasm core and the sources of `projects`.
 fn build_script(project: &str, projects: &[&str], core: &str) -> Result<()> {
-    if !npm::exists(project) {
-        eprintln!("  {project} has no package.json yet: not built");
-        return Ok(());
-    }
     let inputs: Vec<PathBuf> = projects.iter().map(|project| npm::folder(project)).collect();
     let stamp = Stamp::new(&format!("build-{project}"), fingerprint::tree(core, &inputs)?);
     let results = npm::folder(project).join("dist");

@@ -65,9 +65,9 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the server's threads")?;
     let Some(prompt) = &options.ask else {
-        return Ok(runtime.block_on(serve(serve_options, |addr| {
-            println!("Rushlight is at http://localhost:{}/ (Ctrl-C ends it)", addr.port());
-        }))?);
+        let announce =
+            |addr: SocketAddr| println!("Rushlight is at http://localhost:{}/ (Ctrl-C ends it)", addr.port());
+        return runtime.block_on(serve(serve_options, announce)).context("choose another port with --port");
     };
     runtime.block_on(async {
         let (sender, ready) = std::sync::mpsc::channel();

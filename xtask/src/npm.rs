@@ -19,11 +19,6 @@ pub fn folder(project: &str) -> PathBuf {
     paths::root().join(project)
 }
 
-/// Whether the project has been written at all.
-pub fn exists(project: &str) -> bool {
-    folder(project).join("package.json").is_file()
-}
-
 /// Installs a project's dependencies exactly as its lock file says, where that changed since the last time.
 pub fn install(project: &str) -> Result<()> {
     let folder = folder(project);

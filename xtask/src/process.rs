@@ -11,8 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal a long step says that often what it is at.
 const HEARTBEAT: Duration = Duration::from_secs(30);
-/// Lines of output shown when a program fails.
+/// Lines of output shown when a program fails; all of it is in the log, which nobody can open on a CI machine.
 const SHOWN_LINES: usize = 60;
+const SHOWN_LINES_CI: usize = 2000;
 
 /// A command for `program` in the repository's root. What `cargo run` put into our own environment for
 /// xtask's sake does not reach it: another toolchain's libraries would shadow its own.
@@ -57,7 +58,7 @@ pub fn byte_bar(label: &str, bytes: u64) -> ProgressBar {
 }
 
 /// Runs `command` to its end under a spinner and returns all it printed, stdout and stderr as they came.
-/// When it fails its last lines go to stderr, and the error names `label`.
+/// When it fails its last lines go to stderr, all of it to a log, and the error names `label`.
 pub fn run(label: &str, command: &mut Command) -> Result<String> {
     let start = Instant::now();
     if !std::io::stderr().is_terminal() {
@@ -70,10 +71,27 @@ pub fn run(label: &str, command: &mut Command) -> Result<String> {
         return Ok(output.text);
     }
     let lines: Vec<&str> = output.text.lines().collect();
-    for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+    let shown = if std::env::var_os("CI").is_some() { SHOWN_LINES_CI } else { SHOWN_LINES };
+    for line in &lines[lines.len().saturating_sub(shown)..] {
         eprintln!("  | {line}");
     }
-    bail!("{label} failed after {seconds:.1} s; its output is above")
+    match write_log(label, &output.text) {
+        Some(log) if lines.len() > shown => {
+            bail!(
+                "{label} failed after {seconds:.1} s; the end of its output is above, all of it in {}",
+                log.display()
+            )
+        }
+        _ => bail!("{label} failed after {seconds:.1} s; its output is above"),
+    }
+}
+
+fn write_log(label: &str, text: &str) -> Option<PathBuf> {
+    let folder = crate::paths::state().join("logs");
+    let name: String = label.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let log = folder.join(format!("{name}.log"));
+    std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&log, text)).ok()?;
+    Some(log)
 }
 
 struct Output {

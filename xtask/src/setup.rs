@@ -43,7 +43,7 @@ pub fn ensure(scope: Scope) -> Result<WasmToolchain> {
         Scope::Build => &[npm::PACKAGE, npm::PAGE],
         Scope::Ask | Scope::Test => &[npm::PACKAGE, npm::PAGE, npm::BROWSER_TESTS],
     };
-    for project in projects.iter().filter(|project| npm::exists(project)) {
+    for project in projects {
         npm::install(project)?;
     }
     if scope == Scope::Test {
