@@ -19,9 +19,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-// Whether each row holds whole eights: always for quantised weights.
+// Whether each row holds whole eights. Known when compiled for quantised weights, whose shaders so get no code for the
+// other case.
 fn whole_eights() -> bool {
-    return (params.k & 7u) == 0u;
+    return BLOCK > 1u || (params.k & 7u) == 0u;
 }
 
 // x[token, column .. column + 8], zero past the end of the row.

@@ -1,6 +1,8 @@
 //!include shared/weight.wgsl
 // BF16, the upper half of an f32: as in the file. Rows may start anywhere.
 
+const BLOCK = 1u;
+
 fn weight8(element: u32) -> Eight {
     if ((element & 7u) == 0u) {
         let words = weight[element >> 3u];

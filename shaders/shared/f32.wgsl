@@ -1,6 +1,8 @@
 //!include shared/weight.wgsl
 // F32: as in the file. Rows may start anywhere.
 
+const BLOCK = 1u;
+
 fn weight8(element: u32) -> Eight {
     if ((element & 3u) == 0u) {
         let at = element >> 2u;

@@ -3,6 +3,8 @@
 // Q2_K: planes quants (64 bytes a superblock of 256), one byte a group of 16 (16 bytes: low nibble scale s, high nibble
 // minimum m), d and dmin (f16 each). w = d s q - dmin m.
 
+const BLOCK = 256u;
+
 fn weight8(element: u32) -> Eight {
     let block = element >> 8u;
     let group = (element >> 4u) & 15u;

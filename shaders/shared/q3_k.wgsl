@@ -6,6 +6,8 @@
 // Scales: the low nibbles of bytes 0..8 are the low four bits of groups 0..8, their high nibbles those of groups
 // 8..16; bits 2k..2k+2 of byte 8 + i are the top two of group 4k + i.
 
+const BLOCK = 256u;
+
 fn weight8(element: u32) -> Eight {
     let block = element >> 8u;
     let group = (element >> 4u) & 15u;

@@ -3,6 +3,8 @@
 // Q4_K: as in the file, 144 bytes a superblock of 256: header (16), nibbles (128). w = d s q - dmin m, groups of 32.
 // Byte 32k + l holds element 64k + l in its low half, element 64k + 32 + l in its high half.
 
+const BLOCK = 256u;
+
 fn weight8(element: u32) -> Eight {
     let start = (element >> 8u) * 9u;
     let group = (element >> 5u) & 7u;

@@ -3,6 +3,8 @@
 // Q5_K: as in the file, 176 bytes a superblock of 256: header (16), fifth bits (32: bit g of byte l belongs to element
 // 32g + l), nibbles (128, as in Q4_K). w = d s q - dmin m, groups of 32.
 
+const BLOCK = 256u;
+
 fn weight8(element: u32) -> Eight {
     let start = (element >> 8u) * 11u;
     let group = (element >> 5u) & 7u;

@@ -6,6 +6,8 @@
 // Element 128h + 32k + l (h half, k 0..4, l 0..32): nibble in byte 64h + 32 (k % 2) + l, low half for k < 2, high half
 // otherwise; top bits in bits 2k..2k+2 of byte 32h + l.
 
+const BLOCK = 256u;
+
 fn weight8(element: u32) -> Eight {
     let block = element >> 8u;
     let half = (element >> 7u) & 1u;

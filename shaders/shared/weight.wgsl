@@ -1,5 +1,8 @@
 // What the unpackers of all weight types share. A kernel that includes one binds `weight: array<vec4<u32>>` and has
 // `blocks` in its Params: quantisation blocks of the part that is bound, from which planes get their starts.
+//
+// An unpacker has `BLOCK`, the elements of a quantisation block, and `weight8(element)`, the eight elements from there on
+// (`element` counts from the start of the part; 8 divides it for quantised types).
 
 // Eight consecutive elements of a row.
 struct Eight {
