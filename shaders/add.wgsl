@@ -11,13 +11,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let element = unfold(workgroup, workgroups) * 256u + local;
+    let element = unfold(workgroup, workgroups) * 64u + local;
     if (element < params.elements) {
         output[element] = x[element] + y[element % params.period];
     }

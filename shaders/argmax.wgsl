@@ -10,12 +10,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> output: array<u32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-const LANES = 256u;
+const LANES = 128u;
 
 var<workgroup> largest: array<f32, LANES>;
 var<workgroup> index_of: array<u32, LANES>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(128)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,

@@ -15,13 +15,13 @@ struct Params {
 
 const TWO_SQRT_TWO_OVER_PI = 1.5957691216057308;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let element = unfold(workgroup, workgroups) * 256u + local;
+    let element = unfold(workgroup, workgroups) * 64u + local;
     if (element >= params.elements) {
         return;
     }

@@ -10,12 +10,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-const LANES = 256u;
+const LANES = 64u;
 
 var<workgroup> maximums: array<f32, LANES>;
 var<workgroup> sums: array<f32, LANES>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,

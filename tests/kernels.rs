@@ -3,8 +3,12 @@
 //! The GPU executor runs here on a software Vulkan driver: Mesa's llvmpipe, or whatever `VK_ICD_FILENAMES` names.
 //! `RUSHLIGHT_ONLY` takes the cases whose label contains it; `RUSHLIGHT_TIMES` prints the slowest.
 
+#[cfg(feature = "gpu")]
+mod gpu_support;
+
 use std::time::Instant;
 
+use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::kernel::Case;
 use rushlight::plan::Executor;
 use rushlight::selftest::{CaseError, CaseReport, run_case};
@@ -49,45 +53,23 @@ fn run<E: Executor>(what: &str, executor: &mut E, wanted: impl Fn(&Case) -> bool
     assert!(wrong.is_empty(), "{what}: {} cases are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+fn clock() -> f64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0
+}
+
+#[test]
+fn cpu_agrees_with_the_references() {
+    let mut executor = CpuExecutor::new(CpuOptions { threads: None, clock });
+    run("CPU", &mut executor, |_| true);
+}
+
 #[cfg(feature = "gpu")]
 mod gpu {
-    use std::sync::{Mutex, MutexGuard, PoisonError};
-
     use super::*;
-    use rushlight::gpu::{GpuExecutor, GpuOptions};
+    use crate::gpu_support::{open, options};
+    use rushlight::gpu::GpuOptions;
     use rushlight::kernel::{Op, Tuning};
-
-    /// Mesa's llvmpipe, by the names that its manifest has had.
-    const LLVMPIPE: [&str; 2] =
-        ["/usr/share/vulkan/icd.d/lvp_icd.json", "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json"];
-
-    /// One device at a time: a software adapter takes every core.
-    static ALONE: Mutex<()> = Mutex::new(());
-
-    fn clock() -> f64 {
-        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-        START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0
-    }
-
-    fn options() -> GpuOptions {
-        GpuOptions::new(clock)
-    }
-
-    fn open(options: GpuOptions) -> (GpuExecutor, MutexGuard<'static, ()>) {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::env::var_os("VK_ICD_FILENAMES").is_none()
-            && let Some(driver) = LLVMPIPE.into_iter().find(|path| std::path::Path::new(path).exists())
-        {
-            // Under the lock, and nothing else in this process reads or writes the environment meanwhile.
-            #[allow(unsafe_code)]
-            unsafe {
-                std::env::set_var("VK_ICD_FILENAMES", driver);
-            }
-        }
-        let executor = pollster::block_on(GpuExecutor::open(options))
-            .unwrap_or_else(|error| panic!("{error}; `cargo xtask setup` installs Mesa's software driver"));
-        (executor, alone)
-    }
 
     #[test]
     fn hardware_schedules_agree_with_the_references() {

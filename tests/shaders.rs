@@ -57,6 +57,21 @@ fn params_lie_in_memory_as_the_rust_structs_do() {
 }
 
 #[test]
+fn unpackers_know_the_elements_of_their_blocks() {
+    for variant in variants() {
+        let Some(weight) = variant.weight else { continue };
+        let (module, _) = validated(variant);
+        let block = module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some("BLOCK"));
+        let (_, block) = block.unwrap_or_else(|| panic!("{} has no BLOCK", variant.name()));
+        let naga::Expression::Literal(naga::Literal::U32(elements)) = module.global_expressions[block.init]
+        else {
+            panic!("{}: BLOCK is no u32", variant.name());
+        };
+        assert_eq!(elements as usize, weight.block_elements(), "{}", variant.name());
+    }
+}
+
+#[test]
 fn bindings_are_inputs_then_outputs_then_params() {
     for variant in variants() {
         let (module, _) = validated(variant);

@@ -5,6 +5,7 @@
 
 mod attention;
 mod buffer;
+mod lanes;
 mod matmul;
 mod pool;
 mod rows;

@@ -3,6 +3,7 @@
 //! Each is plain Rust that the compiler turns into vector code, compiled once for the baseline (SSE2, `simd128`) and once for what
 //! the processor is found to have. `unsafe` is only the call of the second.
 
+use super::lanes::{self, Lanes};
 use crate::formats::quant;
 use crate::tensor::DType;
 
@@ -40,7 +41,7 @@ impl Level {
     }
 }
 
-/// Independent sums of a dot product: two vectors of four or one of eight.
+/// Elements of [`Lanes`].
 const LANES: usize = 8;
 
 /// Rows of weights that one tile multiplies.
@@ -70,20 +71,20 @@ fn unpack_any(dtype: DType, bytes: &[u8], out: &mut [f32]) {
     debug_assert!(decoded.is_ok(), "lengths are checked when a weight is added");
 }
 
-/// Dot products of `rows` rows with `tokens` vectors of `k` elements each: `out[r * tokens + t] = rows[r] · x[t]`.
+/// Dot products of rows with vectors of `k` elements each: `out[r * vectors + t] = rows[r] · x[t]`.
 pub fn dot_tile(level: Level, k: usize, rows: &[f32], x: &[f32], out: &mut [f32]) {
     match level {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx2 => unsafe { dot_tile_avx2(k, rows, x, out) },
-        Level::Baseline => dot_tile_any::<false>(k, rows, x, out),
+        Level::Baseline => dot_tile_any::<lanes::Baseline>(k, rows, x, out),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dot_tile_avx2(k: usize, rows: &[f32], x: &[f32], out: &mut [f32]) {
-    dot_tile_any::<true>(k, rows, x, out);
+    dot_tile_any::<lanes::Avx2>(k, rows, x, out);
 }
 
 /// One dot product.
@@ -94,21 +95,27 @@ pub fn dot(level: Level, a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn dot_tile_any<const FUSED: bool>(k: usize, rows: &[f32], x: &[f32], out: &mut [f32]) {
+fn dot_tile_any<V: Lanes>(k: usize, rows: &[f32], x: &[f32], out: &mut [f32]) {
     let (n, m) = (rows.len() / k, x.len() / k);
     let mut r = 0;
     while r < n {
-        let height = if n - r >= TILE_ROWS { TILE_ROWS } else { 1 };
+        // One vector has no columns to share loads with: more rows at once hide the latency of the sums instead.
+        let height = match n - r {
+            4.. if m == 1 => 4,
+            TILE_ROWS.. => TILE_ROWS,
+            _ => 1,
+        };
         let mut t = 0;
         while t < m {
             let width = if m - t >= TILE_TOKENS { TILE_TOKENS } else { 1 };
             let (w, v) = (&rows[r * k..(r + height) * k], &x[t * k..(t + width) * k]);
             let target = &mut out[r * m + t..];
             match (height, width) {
-                (TILE_ROWS, TILE_TOKENS) => tile::<FUSED, TILE_ROWS, TILE_TOKENS>(k, w, v, m, target),
-                (TILE_ROWS, _) => tile::<FUSED, TILE_ROWS, 1>(k, w, v, m, target),
-                (_, TILE_TOKENS) => tile::<FUSED, 1, TILE_TOKENS>(k, w, v, m, target),
-                _ => tile::<FUSED, 1, 1>(k, w, v, m, target),
+                (4, _) => tile::<V, 4, 1>(k, w, v, m, target),
+                (TILE_ROWS, TILE_TOKENS) => tile::<V, TILE_ROWS, TILE_TOKENS>(k, w, v, m, target),
+                (TILE_ROWS, _) => tile::<V, TILE_ROWS, 1>(k, w, v, m, target),
+                (_, TILE_TOKENS) => tile::<V, 1, TILE_TOKENS>(k, w, v, m, target),
+                _ => tile::<V, 1, 1>(k, w, v, m, target),
             }
             t += width;
         }
@@ -116,76 +123,35 @@ fn dot_tile_any<const FUSED: bool>(k: usize, rows: &[f32], x: &[f32], out: &mut 
     }
 }
 
-/// `out[r * stride + t]` for `R` rows and `T` vectors. With one vector, two chains of lanes a row hide the latency of the sums.
+/// `out[r * stride + t]` for `R` rows and `T` vectors; the sums stay in registers.
 #[inline(always)]
-fn tile<const FUSED: bool, const R: usize, const T: usize>(
+fn tile<V: Lanes, const R: usize, const T: usize>(
     k: usize,
     rows: &[f32],
     x: &[f32],
     stride: usize,
     out: &mut [f32],
 ) {
-    let mut sums = [[[0.0f32; LANES]; T]; R];
-    let mut second = [[[0.0f32; LANES]; T]; R];
-    let w: [&[f32]; R] = std::array::from_fn(|r| &rows[r * k..(r + 1) * k]);
-    let v: [&[f32]; T] = std::array::from_fn(|t| &x[t * k..(t + 1) * k]);
-    let step = if T == 1 { 2 * LANES } else { LANES };
-    let whole = k / step * step;
-    let mut i = 0;
-    while i < whole {
+    let mut sums = [[V::zero(); T]; R];
+    let w: [(&[[f32; LANES]], &[f32]); R] = std::array::from_fn(|r| rows[r * k..(r + 1) * k].as_chunks());
+    let v: [(&[[f32; LANES]], &[f32]); T] = std::array::from_fn(|t| x[t * k..(t + 1) * k].as_chunks());
+    for i in 0..k / LANES {
+        let b: [V; T] = std::array::from_fn(|t| V::load(&v[t].0[i]));
         for r in 0..R {
-            let a: &[f32; LANES] = lanes(w[r], i);
+            let a = V::load(&w[r].0[i]);
             for t in 0..T {
-                let b: &[f32; LANES] = lanes(v[t], i);
-                for l in 0..LANES {
-                    sums[r][t][l] = multiply_add::<FUSED>(a[l], b[l], sums[r][t][l]);
-                }
+                sums[r][t] = sums[r][t].add_product(a, b[t]);
             }
         }
-        if T == 1 {
-            for r in 0..R {
-                let a: &[f32; LANES] = lanes(w[r], i + LANES);
-                for t in 0..T {
-                    let b: &[f32; LANES] = lanes(v[t], i + LANES);
-                    for l in 0..LANES {
-                        second[r][t][l] = multiply_add::<FUSED>(a[l], b[l], second[r][t][l]);
-                    }
-                }
-            }
-        }
-        i += step;
     }
     for r in 0..R {
         for t in 0..T {
-            let mut lanes = sums[r][t];
-            if T == 1 {
-                for l in 0..LANES {
-                    lanes[l] += second[r][t][l];
-                }
-            }
-            let mut sum = ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5]))
-                + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-            for j in whole..k {
-                sum = multiply_add::<FUSED>(w[r][j], v[t][j], sum);
-            }
-            out[r * stride + t] = sum;
+            let [a, b, c, d, e, f, g, h] = sums[r][t].to_array();
+            let whole = ((a + e) + (b + f)) + ((c + g) + (d + h));
+            let rest = w[r].1.iter().zip(v[t].1).map(|(a, b)| a * b);
+            out[r * stride + t] = rest.fold(whole, |sum, product| sum + product);
         }
     }
-}
-
-/// `LANES` elements from `at`.
-#[inline(always)]
-fn lanes(data: &[f32], at: usize) -> &[f32; LANES] {
-    match data[at..].first_chunk() {
-        Some(chunk) => chunk,
-        None => &[0.0; LANES],
-    }
-}
-
-/// Fused only where the instruction exists: elsewhere `mul_add` is a slow library call.
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 #[cfg(test)]

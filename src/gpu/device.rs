@@ -16,6 +16,8 @@ pub struct GpuOptions {
     pub clock: Clock,
     /// Cap on the part of a weight that one binding takes, below the device's own; for tests of the split.
     pub max_binding_bytes: Option<usize>,
+    /// Whether the adapter is known, from where Rust can't see it, to rasterise in software: a page reads more of it.
+    pub software: bool,
     /// Schedules to run instead of those that fit the adapter; for tests of every schedule.
     pub tuning: Option<Tuning>,
 }
@@ -23,7 +25,7 @@ pub struct GpuOptions {
 impl GpuOptions {
     /// What the adapter suggests.
     pub const fn new(clock: Clock) -> Self {
-        GpuOptions { clock, max_binding_bytes: None, tuning: None }
+        GpuOptions { clock, max_binding_bytes: None, software: false, tuning: None }
     }
 }
 

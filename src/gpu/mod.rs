@@ -50,7 +50,8 @@ impl GpuExecutor {
 
     /// Opens a device on an adapter that was found before.
     pub async fn open_on(found: FoundAdapter, options: GpuOptions) -> Result<GpuExecutor, ExecError> {
-        let (device, report) = Device::open(found).await?;
+        let (device, mut report) = Device::open(found).await?;
+        report.software |= options.software;
         let by_adapter = if report.software { Tuning::SOFTWARE } else { Tuning::HARDWARE };
         let part_bytes =
             options.max_binding_bytes.map_or(device.max_binding(), |bytes| bytes.min(device.max_binding()));

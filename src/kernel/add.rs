@@ -45,7 +45,7 @@ impl Kernel for Add {
     }
 
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
-        grid_of(io.outputs[0].elements(), 256)
+        grid_of(io.outputs[0].elements(), 64)
     }
 }
 

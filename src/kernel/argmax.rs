@@ -59,10 +59,11 @@ impl Kernel for Argmax {
 /// Shapes: one element, odd, prime, over a workgroup, a vocabulary, many rows; data with many ties.
 pub fn cases() -> Vec<Case> {
     let shapes = [(1, 1), (3, 7), (1, 257), (2, 10_007), (1, 262_144), (65_537, 3)];
-    let fills = [Fill::Uniform(3.0), Fill::Coarse(2.0), Fill::Constant(-5.0)];
+    let fills = [Fill::Coarse(2.0), Fill::Uniform(3.0), Fill::Constant(-5.0)];
     let mut cases = Vec::new();
     for (rows, cols) in shapes {
-        for fill in fills {
+        // Many rows with one filling only: software adapters take seconds for 65,537 workgroups with a barrier.
+        for &fill in &fills[..if rows > 1_000 { 1 } else { fills.len() }] {
             cases.push(Case {
                 op: Argmax.into(),
                 inputs: vec![CaseInput { operand: Operand::new(DType::F32, rows, cols), fill }],

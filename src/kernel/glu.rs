@@ -77,7 +77,7 @@ impl Kernel for Glu {
     }
 
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
-        grid_of(io.outputs[0].elements(), 256)
+        grid_of(io.outputs[0].elements(), 64)
     }
 }
 
