@@ -34,7 +34,8 @@ export async function askAdapter(): Promise<AdapterAnswer> {
 /** Name and kind of an adapter. Any field may be empty: browsers hide what could identify a visitor. */
 export function describeAdapter(adapter: AdapterLike): AdapterHint {
   const { vendor, architecture, device, description } = adapter.info;
-  const name = description || [vendor, architecture, device].filter(Boolean).join(" ");
   const fallback = adapter.info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
-  return { name, software: fallback || SOFTWARE.test(`${description} ${architecture}`) };
+  const software = fallback || SOFTWARE.test(`${description} ${architecture}`);
+  const name = description || [vendor, architecture, device].filter(Boolean).join(" ");
+  return { name: name || (software ? "unnamed software adapter" : "unnamed GPU"), software };
 }

@@ -5,7 +5,7 @@ import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, Mo
 
 /** What the page knows of the GPU adapter. */
 export interface AdapterHint {
-  /** For people; may be empty. */
+  /** For people. */
   readonly name: string;
   /** Whether it rasterises in software. */
   readonly software: boolean;

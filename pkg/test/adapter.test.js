@@ -24,5 +24,6 @@ test("software rasterisers are told from hardware", () => {
 test("an adapter's name is what the browser lets out", () => {
   assert.equal(describeAdapter({ info: info({ vendor: "intel", architecture: "gen-12lp" }) }).name, "intel gen-12lp");
   assert.equal(describeAdapter({ info: info({ vendor: "x", description: "Card 9000" }) }).name, "Card 9000");
-  assert.equal(describeAdapter({ info: info({}) }).name, "");
+  assert.equal(describeAdapter({ info: info({}) }).name, "unnamed GPU");
+  assert.equal(describeAdapter({ info: info({ isFallbackAdapter: true }) }).name, "unnamed software adapter");
 });
