@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Head, Ready, Session, SessionError};
+use super::{Head, MAX_CHUNK, Ready, Session, SessionError};
 use crate::sampler::{self, Sampler, Settings};
 use crate::tokenizer::{EncodeOptions, StopMatcher, StreamDecoder, Tokenizer};
 
@@ -172,25 +172,16 @@ impl Session {
     /// As [`start`](Session::start); also ids outside the vocabulary.
     pub fn start_ids(&mut self, ids: Vec<u32>, options: GenerateOptions) -> Result<(), SessionError> {
         self.generation = None;
-        let vocabulary = self.tokenizer.vocab_size();
-        if ids.is_empty() || ids.iter().any(|&id| id >= vocabulary) {
-            return Err(SessionError::Option {
-                option: "prompt",
-                expected: format!("at least one token, all below {vocabulary}"),
-                got: format!("{} tokens", ids.len()),
-            });
-        }
-        let overflow =
-            |what, needed, advice| SessionError::Context { what, needed, context: self.context, advice };
-        if ids.len() >= self.context {
-            let advice = "shorten the prompt or load the model with a larger context";
-            return Err(overflow("the prompt", ids.len() + 1, advice));
-        }
+        self.check_prompt(&ids)?;
         if let Some(max) = options.max_tokens
             && max > self.context - ids.len()
         {
-            let advice = "lower max_tokens, shorten the prompt or load the model with a larger context";
-            return Err(overflow("the prompt with max_tokens", ids.len().saturating_add(max), advice));
+            return Err(SessionError::Context {
+                what: "the prompt with max_tokens",
+                needed: ids.len().saturating_add(max),
+                context: self.context,
+                advice: "lower max_tokens, shorten the prompt or load the model with a larger context",
+            });
         }
         let sampler = Sampler::new(options.sampling.clone())?;
         let now = self.host.now();
@@ -210,6 +201,27 @@ impl Session {
             first_token_at: now,
             last_token_at: now,
         });
+        Ok(())
+    }
+
+    /// Whether the caches hold the prompt and a token more, and the vocabulary has all of it.
+    pub(super) fn check_prompt(&self, ids: &[u32]) -> Result<(), SessionError> {
+        let vocabulary = self.tokenizer.vocab_size();
+        if ids.is_empty() || ids.iter().any(|&id| id >= vocabulary) {
+            return Err(SessionError::Option {
+                option: "prompt",
+                expected: format!("at least one token, all below {vocabulary}"),
+                got: format!("{} tokens", ids.len()),
+            });
+        }
+        if ids.len() >= self.context {
+            return Err(SessionError::Context {
+                what: "the prompt",
+                needed: ids.len() + 1,
+                context: self.context,
+                advice: "shorten the prompt or load the model with a larger context",
+            });
+        }
         Ok(())
     }
 
@@ -245,7 +257,7 @@ impl Session {
         let head = if greedy { Head::Greedy } else { Head::Logits };
         let written = generation.ids.len() - generation.prompt_tokens;
         let ready = if written == 0 {
-            self.prefill(head, &generation.ids).await?
+            self.prefill(head, &generation.ids, MAX_CHUNK).await?
         } else {
             let last = generation.ids.len() - 1;
             self.run(head, &generation.ids[last..], last).await?

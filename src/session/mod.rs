@@ -6,6 +6,7 @@ mod generate;
 mod host;
 mod load;
 pub mod report;
+mod logits;
 mod score;
 
 use std::sync::Arc;
@@ -236,15 +237,15 @@ impl Session {
         }
     }
 
-    /// Runs all of `ids` from position 0; only the last chunk ends with `head`.
-    async fn prefill(&mut self, head: Head, ids: &[u32]) -> Result<Ready, SessionError> {
+    /// Runs all of `ids` from position 0 in chunks of at most `largest`; only the last one ends with `head`.
+    async fn prefill(&mut self, head: Head, ids: &[u32], largest: usize) -> Result<Ready, SessionError> {
         let mut pos = 0;
         loop {
             let rest = &ids[pos..];
-            if rest.len() <= self.chunk {
+            let chunk = self.chunk.min(largest);
+            if rest.len() <= chunk {
                 return self.run(head, rest, pos).await;
             }
-            let chunk = self.chunk;
             self.run(Head::None, &rest[..chunk], pos).await?;
             pos += chunk;
         }
