@@ -5,8 +5,8 @@ mod error;
 mod generate;
 mod host;
 mod load;
-pub mod report;
 mod logits;
+pub mod report;
 mod score;
 
 use std::sync::Arc;
