@@ -1,1 +1,33 @@
-// kv_write
+//!include shared/grid.wgsl
+//!include $KV
+// cache[g, (pos + t) mod slots, d] = x[t, g, d]; one invocation for two elements.
+
+struct Params {
+    tokens: u32,
+    kv_heads: u32,
+    // Pairs of elements of a head.
+    pairs: u32,
+    slots: u32,
+    pos: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read_write> cache: array<KvPair>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let index = unfold(workgroup, workgroups) * 64u + local;
+    let row = index / params.pairs;
+    let token = row / params.kv_heads;
+    if (token >= params.tokens) {
+        return;
+    }
+    let head = row % params.kv_heads;
+    let slot = (params.pos + token) % params.slots;
+    cache[(head * params.slots + slot) * params.pairs + index % params.pairs] = kv_pack(x[index]);
+}

@@ -5,10 +5,18 @@
 
 pub mod cpu;
 pub mod formats;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod kernel;
 pub mod model;
 pub mod plan;
 pub mod sampler;
+pub mod selftest;
+#[cfg(feature = "server")]
+pub mod serve;
 pub mod session;
 pub mod tensor;
 pub mod tokenizer;
+
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+mod wasm;

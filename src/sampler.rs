@@ -176,6 +176,9 @@ fn apply_penalties(logits: &mut [f32], history: &[u32], settings: &Settings, rec
     }
 }
 
+/// What rounding can make of a difference of scaled logits, and more.
+const MARGIN: f32 = 0.001;
+
 /// The candidate whose scaled logit plus noise is the greatest, of equals the lowest id.
 fn draw(
     candidates: impl Iterator<Item = (f32, u32)>,
@@ -191,11 +194,9 @@ fn draw(
     let mut chosen = (scaled(greatest) + noise.gumbel(best), best);
     for (logit, id) in candidates {
         let scaled = scaled(logit);
-        // Not even the greatest noise would reach what is there already: most of a vocabulary ends here.
-        if scaled + noise::MAX_GUMBEL < chosen.0 {
-            continue;
-        }
-        let value = scaled + noise.gumbel(id);
+        // Most of a vocabulary can't reach what is there already, whatever its noise.
+        let Some(gumbel) = noise.gumbel_above(id, chosen.0 - scaled - MARGIN) else { continue };
+        let value = scaled + gumbel;
         if value > chosen.0 || value == chosen.0 && id < chosen.1 {
             chosen = (value, id);
         }

@@ -13,7 +13,8 @@ const DECISIVE_GAP: f64 = 0.05;
 
 /// Writes greedily and compares until the reference is undecided; returns the number of tokens that were compared.
 fn compare_greedy(session: &mut rushlight::session::Session, item: &common::Item, tokens: usize) -> usize {
-    let options = GenerateOptions { max_tokens: Some(tokens), ignore_eos: true, ..GenerateOptions::default() };
+    let options =
+        GenerateOptions { max_tokens: Some(tokens), ignore_eos: true, ..GenerateOptions::default() };
     session.start(&item.prompt, options).expect("the prompt fits");
     let mut compared = 0;
     while let Some(event) = pollster::block_on(session.next()).expect("the run succeeds") {
@@ -49,13 +50,15 @@ fn greedy_text_on_the_cpu_equals_the_reference() {
 fn first_position_log_probabilities_equal_the_reference() {
     let mut session = load(BackendChoice::Cpu);
     for item in Reference::read().items {
-        let options = GenerateOptions { max_tokens: Some(1), logprobs: Some(40), ..GenerateOptions::default() };
+        let options =
+            GenerateOptions { max_tokens: Some(1), logprobs: Some(40), ..GenerateOptions::default() };
         session.start_ids(item.ids.clone(), options).expect("the prompt fits");
         let event = pollster::block_on(session.next()).expect("the run succeeds");
         let Some(Event::Piece(piece)) = event else { panic!("{}: no token", item.name) };
         for expected in &item.top20 {
             let got = piece.top.iter().find(|top| top.id == expected.id);
-            let got = got.unwrap_or_else(|| panic!("{}: {} is not among the likeliest", item.name, expected.id));
+            let got =
+                got.unwrap_or_else(|| panic!("{}: {} is not among the likeliest", item.name, expected.id));
             let difference = (f64::from(got.logprob) - expected.logprob).abs();
             assert!(difference < 0.03, "{}: {} differs by {difference}", item.name, expected.id);
         }

@@ -60,6 +60,27 @@ fn ids_pieces_and_texts_equal_the_reference() {
     assert_eq!(tokenizer.end_of_generation_ids(), [1, 106, 212]);
 }
 
+/// The real header through `formats`: the same vocabulary as by this test's own reader.
+#[test]
+fn metadata_gives_the_same_tokenizer() {
+    let mut file = std::fs::File::open(gemma_path()).unwrap();
+    let mut reader = rushlight::formats::gguf::GgufReader::new();
+    let mut chunk = vec![0; 1 << 20];
+    while reader.header().is_none() {
+        let count = std::io::Read::read(&mut file, &mut chunk).unwrap();
+        reader.push(&chunk[..count]).unwrap();
+    }
+    let tokenizer = Tokenizer::from_metadata(&reader.header().unwrap().metadata).unwrap();
+    let other = tokenizer_of(&gemma_path());
+    check(&tokenizer, include_str!("fixtures/tokenizer/gemma_tok.json"));
+    assert_eq!(tokenizer.end_of_generation_ids(), other.end_of_generation_ids());
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (other.bos(), other.eos()));
+    for id in 0..other.vocab_size() {
+        assert_eq!(tokenizer.piece(id).unwrap(), other.piece(id).unwrap());
+        assert_eq!(tokenizer.is_special(id), other.is_special(id));
+    }
+}
+
 #[test]
 fn random_texts_come_back() {
     let tokenizer = tokenizer_of(&gemma_path());

@@ -5,7 +5,7 @@ use super::{FormatError, Piece, TensorInfo};
 /// Follows the data part of a file. Tensors may lie in any order and have gaps between them.
 #[derive(Clone, Debug)]
 pub(super) struct DataCursor {
-    /// Tensors that have bytes, by position in the file.
+    /// Tensors by position in the file.
     spans: Vec<Span>,
     /// The first span that is not complete.
     next: usize,
@@ -42,11 +42,10 @@ impl DataCursor {
             if let Some(got) = file_len.filter(|len| end > *len) {
                 return Err(truncated(info, end, got));
             }
-            if info.bytes > 0 {
-                spans.push(Span { tensor, start: info.offset, end });
-            }
+            spans.push(Span { tensor, start: info.offset, end });
         }
-        spans.sort_unstable_by_key(|span| (span.start, span.tensor));
+        // Tensors without elements have a place too, before one that begins there.
+        spans.sort_unstable_by_key(|span| (span.start, span.end));
         for pair in spans.windows(2) {
             let [before, after] = pair else { continue };
             if after.start < before.end {

@@ -4,8 +4,8 @@ use super::gguf::{self, GgufReader};
 use super::safetensors::{self, SafetensorsReader};
 use super::{FormatError, Piece, TensorInfo};
 
-/// Bytes that decide the format.
-const MAGIC_BYTES: usize = 4;
+/// Bytes that decide the format at most: the header length of safetensors.
+const DECIDING: usize = 8;
 
 /// Beginnings of files that people give by mistake.
 const MISTAKEN: &[(&[u8], &str)] = &[
@@ -21,13 +21,13 @@ const MISTAKEN: &[(&[u8], &str)] = &[
     (b"tjgg", "a GGJT file, older than GGUF"),
 ];
 
-/// Reads GGUF or safetensors, whichever the first four bytes are of.
+/// Reads GGUF or safetensors, whichever the first bytes are of.
 ///
 /// A safetensors file begins with its header length; to begin with the letters `GGUF` that would have to be
 /// over a gigabyte, and the limit is 100 MB, so the two can't be confused.
 #[derive(Clone, Debug)]
 pub enum Reader {
-    /// Fewer than four bytes have come.
+    /// Too few bytes have come to tell.
     Unknown {
         /// These bytes.
         first: Vec<u8>,
@@ -50,13 +50,13 @@ impl Reader {
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<Piece>, FormatError> {
         let mut taken = 0;
         if let Reader::Unknown { first, file_len } = self {
-            taken = chunk.len().min(MAGIC_BYTES - first.len().min(MAGIC_BYTES));
+            taken = chunk.len().min(DECIDING.saturating_sub(first.len()));
             first.extend_from_slice(chunk.get(..taken).unwrap_or_default());
-            if first.len() < MAGIC_BYTES {
-                return Ok(Vec::new());
-            }
             let first = first.clone();
-            *self = Self::detect(&first, *file_len)?;
+            match Self::detect(&first, *file_len)? {
+                Some(reader) => *self = reader,
+                None => return Ok(Vec::new()),
+            }
             self.push_known(&first)?;
         }
         let mut pieces = self.push_known(chunk.get(taken..).unwrap_or_default())?;
@@ -66,19 +66,20 @@ impl Reader {
         Ok(pieces)
     }
 
-    fn detect(first: &[u8], file_len: Option<u64>) -> Result<Self, FormatError> {
-        if first == gguf::MAGIC {
-            return Ok(Reader::Gguf(match file_len {
+    /// The reader for a file that begins with `first`; `None` where that is too little to tell.
+    fn detect(first: &[u8], file_len: Option<u64>) -> Result<Option<Self>, FormatError> {
+        if first.starts_with(gguf::MAGIC) {
+            return Ok(Some(Reader::Gguf(match file_len {
                 Some(len) => GgufReader::with_file_len(len),
                 None => GgufReader::new(),
-            }));
+            })));
         }
-        let length = first.first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
-        if u64::from(length) <= safetensors::MAX_HEADER_BYTES {
-            return Ok(Reader::Safetensors(match file_len {
+        let Some(length) = first.first_chunk() else { return Ok(None) };
+        if u64::from_le_bytes(*length) <= safetensors::MAX_HEADER_BYTES {
+            return Ok(Some(Reader::Safetensors(match file_len {
                 Some(len) => SafetensorsReader::with_file_len(len),
                 None => SafetensorsReader::new(),
-            }));
+            })));
         }
         let kind = MISTAKEN.iter().find(|(beginning, _)| first.starts_with(beginning));
         let bytes = first.escape_ascii();
@@ -127,7 +128,7 @@ impl Reader {
             Reader::Unknown { first, .. } => Err(FormatError::Truncated {
                 what: "model file".to_owned(),
                 at: 0,
-                expected: MAGIC_BYTES as u64,
+                expected: DECIDING as u64,
                 got: first.len() as u64,
             }),
             Reader::Gguf(reader) => reader.finish(),

@@ -129,7 +129,7 @@ impl SafetensorsReader {
             State::Data { cursor, data_end, .. } => {
                 let pieces = cursor.advance(from, chunk.len());
                 if cursor.position() > *data_end {
-                    return Err(trailing(*data_end, cursor.position()));
+                    return Err(trailing(*data_end, "more".to_owned()));
                 }
                 Ok(pieces)
             }
@@ -202,12 +202,12 @@ fn json_length(buffer: &[u8], file_len: Option<u64>) -> Result<Option<usize>, Fo
     Ok(usize::try_from(got).ok())
 }
 
-fn trailing(expected: u64, got: u64) -> FormatError {
+fn trailing(expected: u64, got: String) -> FormatError {
     FormatError::Invalid {
         what: "end of the safetensors data".to_owned(),
         at: expected,
         expected: format!("a file of {expected} bytes"),
-        got: format!("at least {got}"),
+        got,
     }
 }
 
@@ -310,7 +310,7 @@ fn check_coverage(
             expected: data_end,
             got,
         }),
-        Some(got) if got > data_end => Err(trailing(data_end, got)),
+        Some(got) if got > data_end => Err(trailing(data_end, got.to_string())),
         _ => Ok(data_end),
     }
 }

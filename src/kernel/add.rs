@@ -2,12 +2,19 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]`; `y` `[rows, cols]` or `[1, cols]`; all F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Add;
+
+params! {
+    /// Elements of the output.
+    elements: u32,
+    /// Elements of `y`.
+    period: u32,
+}
 
 impl Kernel for Add {
     fn stem(&self) -> &'static str {
@@ -25,6 +32,20 @@ impl Kernel for Add {
 
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         EPS32
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params =
+            Params { elements: io.outputs[0].elements() as u32, period: io.inputs[1].elements() as u32 };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.outputs[0].elements(), 256)
     }
 }
 

@@ -2,12 +2,19 @@
 //!
 //! Shapes: `x` `[rows, cols]` F32; `out` `[rows, 1]` U32.
 
-use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argmax;
+
+params! {
+    /// Rows of `x`.
+    rows: u32,
+    /// Elements of a row.
+    cols: u32,
+}
 
 impl Kernel for Argmax {
     fn stem(&self) -> &'static str {
@@ -29,6 +36,23 @@ impl Kernel for Argmax {
 
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         0.0
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params = Params { rows: io.inputs[0].rows as u32, cols: io.inputs[0].cols as u32 };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        fold(io.inputs[0].rows)
+    }
+
+    fn cost(&self, io: &Io<'_>) -> usize {
+        io.inputs[0].elements()
     }
 }
 

@@ -12,7 +12,7 @@
 //! Softmax is computed online (Milakov and Gimelshein 2018, arXiv 1805.02867) with a finite lowest maximum, so that a
 //! masked tile never computes `exp(-inf - -inf)`.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, gamma};
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -38,6 +38,25 @@ impl Attention {
     pub fn first_visible(&self, p: usize) -> usize {
         self.window.map_or(0, |window| (p + 1).saturating_sub(window))
     }
+}
+
+params! {
+    /// Query heads.
+    heads: u32,
+    /// Query heads that share a key-value head.
+    group: u32,
+    /// Quads of elements of a head.
+    quads: u32,
+    /// Slots of the cache.
+    slots: u32,
+    /// Tokens of the run.
+    tokens: u32,
+    /// Position of the first of them.
+    pos: u32,
+    /// Positions that a query sees, itself included.
+    window: u32,
+    /// Factor on the scores.
+    scale: f32,
 }
 
 impl Kernel for Attention {
@@ -86,6 +105,41 @@ impl Kernel for Attention {
         let score_error = gamma(self.head_dim + 2) * largest_score;
         let exp_error = (3.0 + 4.0 * largest_score) * 2.0 * EPS32;
         2.0 * (score_error + exp_error) + gamma(2 * (io.pos + io.tokens) + 4)
+    }
+
+    fn variant(&self, io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant { kv: Some(io.inputs[1].dtype), ..Variant::plain(self.stem()) }
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params = Params {
+            heads: self.heads as u32,
+            group: (self.heads / self.kv_heads) as u32,
+            quads: (self.head_dim / 4) as u32,
+            slots: (io.inputs[1].rows / self.kv_heads) as u32,
+            tokens: io.tokens as u32,
+            pos: io.pos as u32,
+            window: self.window.map_or(u32::MAX, |window| u32::try_from(window).unwrap_or(u32::MAX)),
+            scale: self.scale,
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        fold(io.tokens * self.heads)
+    }
+
+    fn cost(&self, io: &Io<'_>) -> usize {
+        let end = io.pos + io.tokens;
+        let visible = end.min(self.window.unwrap_or(end));
+        io.outputs[0].elements() * visible * 2
+    }
+
+    fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
+        let fits = self.head_dim.is_multiple_of(4) && (4..=Attention::MAX_HEAD_DIM).contains(&self.head_dim);
+        (!fits).then(|| {
+            format!("heads of a width up to {} that 4 divides, got {}", Attention::MAX_HEAD_DIM, self.head_dim)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! Shapes: `ids` `[tokens, 1]` U32; `table` `[vocabulary, cols]` of any weight type; `out` `[tokens, cols]` F32.
 //! Bound in parts, a dispatch writes only the tokens whose row lies in its part.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -11,6 +11,21 @@ use crate::tensor::DType;
 pub struct Embedding {
     /// Factor on every element: `sqrt(cols)` for Gemma, 1 elsewhere.
     pub scale: f32,
+}
+
+params! {
+    /// Tokens of the run.
+    tokens: u32,
+    /// Elements of a row.
+    cols: u32,
+    /// First row of the part of the table that is bound.
+    row_start: u32,
+    /// Rows of that part.
+    rows: u32,
+    /// Quantisation blocks of that part.
+    blocks: u32,
+    /// Factor on every element.
+    scale: f32,
 }
 
 impl Kernel for Embedding {
@@ -34,6 +49,27 @@ impl Kernel for Embedding {
     /// Scale times quant, less a minimum, times the scale of the embedding.
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         5.0 * EPS32
+    }
+
+    fn variant(&self, io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant { weight: Some(io.inputs[1].dtype), ..Variant::plain(self.stem()) }
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let table = io.inputs[1];
+        let params = Params {
+            tokens: io.tokens as u32,
+            cols: table.cols as u32,
+            row_start: io.row_start as u32,
+            rows: table.rows as u32,
+            blocks: table.blocks() as u32,
+            scale: self.scale,
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.tokens * io.inputs[1].cols.div_ceil(8), 64)
     }
 }
 

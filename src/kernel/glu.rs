@@ -5,7 +5,7 @@
 //!
 //! Shapes: all `[rows, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// The function that the gate goes through.
@@ -37,6 +37,13 @@ impl Activation {
     }
 }
 
+params! {
+    /// Elements of the output.
+    elements: u32,
+    /// 1 for [`Activation::GeluTanh`], 0 for [`Activation::Silu`].
+    gelu: u32,
+}
+
 impl Kernel for Glu {
     fn stem(&self) -> &'static str {
         "glu"
@@ -55,6 +62,22 @@ impl Kernel for Glu {
     /// arguments of the cases lie within ±9, where the polynomial's own roundings are absorbed.
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         64.0 * EPS32
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params = Params {
+            elements: io.outputs[0].elements() as u32,
+            gelu: u32::from(self.activation == Activation::GeluTanh),
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.outputs[0].elements(), 256)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Shapes: `x` `[tokens, kv_heads · head_dim]` F32; `cache` `[kv_heads · slots, head_dim]` F32 or F16. Slots not named keep
 //! what they hold. `tokens <= slots`, so that no two tokens meet in a slot.
 
-use super::{Case, CaseInput, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -11,6 +11,19 @@ use crate::tensor::DType;
 pub struct KvWrite {
     /// Key-value heads.
     pub kv_heads: usize,
+}
+
+params! {
+    /// Tokens of the run.
+    tokens: u32,
+    /// Key-value heads.
+    kv_heads: u32,
+    /// Pairs of elements of a head.
+    pairs: u32,
+    /// Slots of the cache.
+    slots: u32,
+    /// Position of the first token.
+    pos: u32,
 }
 
 impl Kernel for KvWrite {
@@ -42,6 +55,35 @@ impl Kernel for KvWrite {
             DType::F16 => 1.0 / 1024.0,
             _ => 0.0,
         }
+    }
+
+    fn variant(&self, io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant { kv: Some(io.outputs[0].dtype), ..Variant::plain(self.stem()) }
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let cache = io.outputs[0];
+        let params = Params {
+            tokens: io.tokens as u32,
+            kv_heads: self.kv_heads as u32,
+            pairs: (cache.cols / 2) as u32,
+            slots: (cache.rows / self.kv_heads) as u32,
+            pos: io.pos as u32,
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.tokens * self.kv_heads * (io.outputs[0].cols / 2), 64)
+    }
+
+    fn cost(&self, io: &Io<'_>) -> usize {
+        io.inputs[0].elements()
+    }
+
+    fn unsupported(&self, io: &Io<'_>) -> Option<String> {
+        let cols = io.outputs[0].cols;
+        (!cols.is_multiple_of(2)).then(|| format!("heads of even width, got {cols}"))
     }
 }
 

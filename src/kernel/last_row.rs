@@ -2,12 +2,19 @@
 //!
 //! Shapes: `x` `[rows, cols]`, `out` `[1, cols]`, F32.
 
-use super::{Case, CaseInput, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastRow;
+
+params! {
+    /// Elements of a row.
+    cols: u32,
+    /// First element of the last row.
+    start: u32,
+}
 
 impl Kernel for LastRow {
     fn stem(&self) -> &'static str {
@@ -21,6 +28,20 @@ impl Kernel for LastRow {
 
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         0.0
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let x = io.inputs[0];
+        let params = Params { cols: x.cols as u32, start: ((x.rows - 1) * x.cols) as u32 };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.inputs[0].cols, 64)
     }
 }
 

@@ -3,12 +3,27 @@
 //! Shapes: `x` `[tokens, k]` F32; `w` `[n, k]` of any weight type, rows of whole blocks; `out` `[tokens, n]` F32.
 //! Bound in parts, a dispatch writes the columns `row_start..row_start + part rows` of `out`.
 
-use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, gamma};
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatMul;
+
+params! {
+    /// Tokens of the run: rows of `x`.
+    tokens: u32,
+    /// Elements of a row.
+    k: u32,
+    /// Rows of the part of the weight that is bound.
+    rows: u32,
+    /// First row of that part.
+    row_start: u32,
+    /// Columns of the output.
+    cols: u32,
+    /// Quantisation blocks of the part.
+    blocks: u32,
+}
 
 impl Kernel for MatMul {
     fn stem(&self) -> &'static str {
@@ -34,6 +49,44 @@ impl Kernel for MatMul {
 
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[0].cols + 4)
+    }
+
+    fn variant(&self, io: &Io<'_>, tuning: &Tuning) -> Variant {
+        let few = io.inputs[0].rows <= tuning.few_tokens;
+        let schedule = if few { tuning.matmul_few } else { tuning.matmul_many };
+        Variant {
+            weight: Some(io.inputs[1].dtype),
+            schedule: Some(schedule),
+            ..Variant::plain(self.stem())
+        }
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let (x, weight) = (io.inputs[0], io.inputs[1]);
+        let params = Params {
+            tokens: x.rows as u32,
+            k: x.cols as u32,
+            rows: weight.rows as u32,
+            row_start: io.row_start as u32,
+            cols: io.outputs[0].cols as u32,
+            blocks: weight.blocks() as u32,
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    /// Rows and tokens of one workgroup: the constants at the head of each schedule.
+    fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3] {
+        let (rows, tokens) = match variant.schedule {
+            Some("matvec") => (4, 4),
+            Some("row") => (64, 4),
+            _ => (64, 64),
+        };
+        let [x, y, _] = fold(io.inputs[1].rows.div_ceil(rows));
+        [x, y, io.inputs[0].rows.div_ceil(tokens) as u32]
+    }
+
+    fn cost(&self, io: &Io<'_>) -> usize {
+        io.inputs[0].rows * io.inputs[1].elements()
     }
 }
 

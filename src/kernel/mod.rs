@@ -5,9 +5,14 @@
 //! `shaders/<stem>.wgsl`, a `src/kernel/<stem>.rs` and one line in the list at the end of this file.
 
 pub mod case;
+pub mod params;
+pub mod shader;
+pub mod tuning;
 
 use crate::tensor::DType;
 pub use case::{Case, CaseInput, Fill};
+pub use shader::Variant;
+pub use tuning::Tuning;
 
 /// What an operand looks like while a step runs: symbols are bound, so `rows` is a number.
 ///
@@ -31,6 +36,11 @@ impl Operand {
     /// Number of elements.
     pub const fn elements(&self) -> usize {
         self.rows * self.cols
+    }
+
+    /// Number of quantisation blocks; elements for plain types.
+    pub const fn blocks(&self) -> usize {
+        self.elements() / self.dtype.block_elements()
     }
 }
 
@@ -71,6 +81,25 @@ pub trait Kernel {
     /// Relative error allowed, in units of [`Judged::magnitude`]. Derived from the number of f32 roundings on the way
     /// to one element, not from what executors happen to reach.
     fn tolerance(&self, io: &Io<'_>) -> f64;
+
+    /// The shader that a dispatch of this shape runs.
+    fn variant(&self, io: &Io<'_>, tuning: &Tuning) -> Variant;
+
+    /// Appends the bytes of the shader's `Params`.
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>);
+
+    /// Workgroups of a dispatch.
+    fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3];
+
+    /// Rough amount of work in multiply-adds or elements moved, from which executors size their submits.
+    fn cost(&self, io: &Io<'_>) -> usize {
+        io.outputs.iter().map(Operand::elements).sum()
+    }
+
+    /// What of this shape the shader can't do, if anything.
+    fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// Unit roundoff of f32.
@@ -108,6 +137,9 @@ macro_rules! kernels {
         pub const SHADERS: &[(&str, &str)] = &[
             $((stringify!($module), include_str!(concat!("../../shaders/", stringify!($module), ".wgsl"))),)*
         ];
+
+        /// Stem of every kernel and the layout of its shader's `Params`.
+        pub const PARAMS: &[(&str, params::Layout)] = &[$((stringify!($module), $module::Params::LAYOUT),)*];
 
         /// The cases of every kernel: the forward test, the browser test and the benchmark go through this one list.
         pub fn all_cases() -> Vec<Case> {

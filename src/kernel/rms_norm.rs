@@ -4,7 +4,7 @@
 //! Shapes: `x`, `out` `[rows, cols]`, `w` `[1, g]`, F32; `g` divides `cols`. A whole row is one group for a layer's norm; a head
 //! is one for QK-norm.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, gamma};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -12,6 +12,15 @@ use crate::tensor::DType;
 pub struct RmsNorm {
     /// Added to the mean of squares.
     pub eps: f32,
+}
+
+params! {
+    /// Groups of the whole operand.
+    groups: u32,
+    /// Elements of a group.
+    width: u32,
+    /// Added to the mean of squares.
+    eps: f32,
 }
 
 impl Kernel for RmsNorm {
@@ -36,6 +45,21 @@ impl Kernel for RmsNorm {
     /// A sum of squares (no cancellation), halved by the root, and five more operations; WGSL allows `inverseSqrt` 2 ULP.
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[1].cols + 2) / 2.0 + 10.0 * EPS32
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let width = io.inputs[1].cols;
+        let groups = io.inputs[0].elements() / width;
+        let params = Params { groups: groups as u32, width: width as u32, eps: self.eps };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        fold(io.inputs[0].elements() / io.inputs[1].cols)
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Shapes: `x`, `out` `[tokens, heads · head_dim]`; `table` `[context, 2 · pairs]`, cos and sin alternating; F32.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand};
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// Which two elements of a head turn together.
@@ -35,6 +35,21 @@ impl Rope {
             Pairing::Neighbours => (2 * i, 2 * i + 1),
         }
     }
+}
+
+params! {
+    /// Elements of the output.
+    elements: u32,
+    /// Elements of a token's row.
+    cols: u32,
+    /// Width of a head.
+    head_dim: u32,
+    /// Pairs of a head that turn.
+    pairs: u32,
+    /// Position of the first token.
+    pos: u32,
+    /// 1 for [`Pairing::Neighbours`], 0 for [`Pairing::Halves`].
+    neighbours: u32,
 }
 
 impl Kernel for Rope {
@@ -66,6 +81,26 @@ impl Kernel for Rope {
 
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         3.0 * EPS32
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params = Params {
+            elements: io.outputs[0].elements() as u32,
+            cols: io.outputs[0].cols as u32,
+            head_dim: self.head_dim as u32,
+            pairs: (io.inputs[1].cols / 2) as u32,
+            pos: io.pos as u32,
+            neighbours: u32::from(self.pairing == Pairing::Neighbours),
+        };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        grid_of(io.outputs[0].elements(), 64)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, gamma};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -11,6 +11,13 @@ pub struct Softmax;
 
 /// Largest magnitude of the elements in the cases; bounds the argument of the exponential by twice that.
 const LARGEST: f32 = 20.0;
+
+params! {
+    /// Rows of `x`.
+    rows: u32,
+    /// Elements of a row.
+    cols: u32,
+}
 
 impl Kernel for Softmax {
     fn stem(&self) -> &'static str {
@@ -36,6 +43,23 @@ impl Kernel for Softmax {
         let argument = 2.0 * f64::from(LARGEST);
         let exp_error = (2.0 * (3.0 + 2.0 * argument) + argument) * EPS32;
         2.0 * exp_error + gamma(io.inputs[0].cols) + 5.0 * EPS32
+    }
+
+    fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
+        Variant::plain(self.stem())
+    }
+
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
+        let params = Params { rows: io.inputs[0].rows as u32, cols: io.inputs[0].cols as u32 };
+        out.extend(bytemuck::bytes_of(&params));
+    }
+
+    fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
+        fold(io.inputs[0].rows)
+    }
+
+    fn cost(&self, io: &Io<'_>) -> usize {
+        io.inputs[0].elements()
     }
 }
 

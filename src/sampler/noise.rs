@@ -61,7 +61,24 @@ impl Noise {
 
     /// Standard Gumbel noise for token `id`.
     pub fn gumbel(&mut self, id: u32) -> f32 {
-        let uniform = f64::from(self.uniform(id));
-        -(-uniform.ln()).ln() as f32
+        gumbel(self.uniform(id))
     }
+
+    /// [`Noise::gumbel`] where it is greater than `least`, and perhaps where it is not. Nearly always that is
+    /// ruled out without a logarithm: `-ln u >= d` for `d = 1 - u`, so the noise is at most `-ln d`, and that is
+    /// at most `-e ln 2` for the exponent `e` of `d`.
+    pub fn gumbel_above(&mut self, id: u32, least: f32) -> Option<f32> {
+        if least > MAX_GUMBEL {
+            return None;
+        }
+        let uniform = self.uniform(id);
+        let exponent = ((1.0 - uniform).to_bits() >> 23) as f32 - 127.0;
+        // 0.001 is far more than rounding makes of any of this.
+        let bound = -exponent * std::f32::consts::LN_2 + 0.001;
+        (bound > least).then(|| gumbel(uniform))
+    }
+}
+
+fn gumbel(uniform: f32) -> f32 {
+    -(-f64::from(uniform).ln()).ln() as f32
 }

@@ -99,15 +99,20 @@ async fn open_gpu(
     hint: Option<&AdapterHint>,
     host: &Host,
 ) -> Result<Chosen, ExecError> {
-    let report = gpu::probe().await?;
-    let name =
-        hint.filter(|hint| !hint.name.is_empty()).map_or(report.name.clone(), |hint| hint.name.clone());
-    let software = report.software || hint.is_some_and(|hint| hint.software);
-    if software && choice == BackendChoice::Auto {
+    let mut found = gpu::find_adapter().await?;
+    // The hint goes into the report, so that executor and page call the adapter by the same name.
+    if let Some(hint) = hint {
+        found.report.software |= hint.software;
+        if !hint.name.is_empty() {
+            found.report.name = hint.name.clone();
+        }
+    }
+    let name = found.report.name.clone();
+    if found.report.software && choice == BackendChoice::Auto {
         let why = format!("the only GPU adapter ({name}) renders in software, which the CPU backend outruns");
         return Err(ExecError::NoAdapter(why));
     }
-    let executor = GpuExecutor::open(GpuOptions { software, ..GpuOptions::new(host.clock) }).await?;
+    let executor = GpuExecutor::open_on(found, GpuOptions::new(host.clock)).await?;
     let reason = match choice {
         BackendChoice::Gpu => "asked for".to_owned(),
         _ => format!("a hardware GPU ({name}) is there"),

@@ -199,6 +199,11 @@ impl Loader {
         Session::new(self.chosen, self.host, head, wanted, self.options.kv)
     }
 
+    /// Whether the header is read and the tokenizer built.
+    pub fn has_header(&self) -> bool {
+        self.head.is_some()
+    }
+
     /// Which executor was chosen, and why.
     pub fn backend(&self) -> (crate::plan::BackendInfo, &str) {
         (self.chosen.executor.info(), &self.chosen.reason)

@@ -6,6 +6,7 @@ mod generate;
 mod host;
 mod load;
 mod logits;
+pub mod report;
 mod score;
 
 use std::sync::Arc;

@@ -2,12 +2,11 @@
 
 use thiserror::Error;
 
+use crate::formats::FormatError;
+
 /// An error of the tokenizer room. [`TokenizerError::code`] is stable, the message is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TokenizerError {
-    /// The file's metadata lack a key, or have it in another type.
-    #[error(transparent)]
-    Format(#[from] crate::formats::FormatError),
     /// The file holds no vocabulary (`tokenizer.ggml.model` is `none` or absent).
     #[error(
         "tokenizer: the model file holds no vocabulary (tokenizer.ggml.model is {got}); give a tokenizer.json"
@@ -16,6 +15,9 @@ pub enum TokenizerError {
         /// What the file says instead of a vocabulary kind.
         got: String,
     },
+    /// The metadata holds something else where the vocabulary should be.
+    #[error(transparent)]
+    Metadata(#[from] FormatError),
     /// A vocabulary kind or pre-tokenizer this build does not know.
     #[error("tokenizer: unsupported {what}: expected one of {expected}, got {got:?}")]
     Unsupported {
@@ -76,8 +78,8 @@ impl TokenizerError {
     /// The stable name of the error, for callers that branch on it.
     pub fn code(&self) -> &'static str {
         match self {
-            TokenizerError::Format(error) => error.code(),
             TokenizerError::NoVocabulary { .. } => "ERR_NO_TOKENIZER",
+            TokenizerError::Metadata(error) => error.code(),
             TokenizerError::Unsupported { .. } => "ERR_UNSUPPORTED_TOKENIZER",
             TokenizerError::BadVocabulary { .. } => "ERR_BAD_VOCABULARY",
             TokenizerError::UnknownId { .. } => "ERR_UNKNOWN_TOKEN",

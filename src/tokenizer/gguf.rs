@@ -1,9 +1,10 @@
 //! A vocabulary as a GGUF file describes it: the `tokenizer.ggml.*` keys as a plain struct.
 
+use std::borrow::Cow;
+
+use super::error::TokenizerError;
 use super::pieces::FlatStrings;
-use super::{Tokenizer, TokenizerError};
-use crate::formats::FormatError;
-use crate::formats::gguf::{FromValue, Metadata, StringArray};
+use crate::formats::gguf::{Metadata, StringArray};
 
 /// The `tokenizer.ggml.*` metadata of a file. Texts are taken over, not copied; everything that is
 /// absent in the file is `None` or empty.
@@ -11,11 +12,9 @@ use crate::formats::gguf::{FromValue, Metadata, StringArray};
 /// ```
 /// use rushlight::tokenizer::{EncodeOptions, FlatStrings, GgufVocab, Tokenizer};
 /// let tokens: FlatStrings = ["<unk>", "<s>", "</s>", "▁", "h", "i", "hi", "▁hi"].iter().collect();
-/// let scores = [0.0, 0.0, 0.0, -5.0, -6.0, -7.0, -1.0, -2.0];
-/// let token_types = [2, 3, 3, 1, 1, 1, 1, 1];
 /// let tokenizer = Tokenizer::from_gguf(GgufVocab {
-///     scores: &scores,
-///     token_types: &token_types,
+///     scores: vec![0.0, 0.0, 0.0, -5.0, -6.0, -7.0, -1.0, -2.0].into(),
+///     token_types: vec![2, 3, 3, 1, 1, 1, 1, 1].into(),
 ///     ..GgufVocab::new("llama", tokens)
 /// })?;
 /// let ids = tokenizer.encode("hi hi", EncodeOptions::default())?;
@@ -32,9 +31,9 @@ pub struct GgufVocab<'a> {
     /// `tokens`: texts, id order.
     pub tokens: FlatStrings,
     /// `scores`: a merge of higher score comes first. Empty: all equal.
-    pub scores: &'a [f32],
+    pub scores: Cow<'a, [f32]>,
     /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty: all normal.
-    pub token_types: &'a [i32],
+    pub token_types: Cow<'a, [i32]>,
     /// `merges`: `"left right"`, best first.
     pub merges: FlatStrings,
     /// `bos_token_id`.
@@ -59,15 +58,15 @@ pub struct GgufVocab<'a> {
     pub model_name: Option<&'a str>,
 }
 
-impl GgufVocab<'_> {
+impl<'v> GgufVocab<'v> {
     /// A vocabulary of these tokens with nothing else set.
-    pub fn new(model: &str, tokens: FlatStrings) -> GgufVocab<'_> {
+    pub fn new(model: &'v str, tokens: FlatStrings) -> Self {
         GgufVocab {
             model,
             pre: None,
             tokens,
-            scores: &[],
-            token_types: &[],
+            scores: Cow::Borrowed(&[]),
+            token_types: Cow::Borrowed(&[]),
             merges: FlatStrings::default(),
             bos: None,
             eos: None,
@@ -81,41 +80,62 @@ impl GgufVocab<'_> {
             model_name: None,
         }
     }
-}
 
-impl Tokenizer {
-    /// The tokenizer of a GGUF file, from its `tokenizer.ggml.*` keys.
-    ///
-    /// # Errors
-    /// A key that is missing or of another type, or a vocabulary that makes no sense.
-    pub fn from_metadata(metadata: &Metadata) -> Result<Self, TokenizerError> {
-        fn read<'a, T: FromValue<'a>>(metadata: &'a Metadata, key: &str) -> Result<Option<T>, FormatError> {
-            metadata.get(&format!("tokenizer.ggml.{key}"))
-        }
-        let id = |key: &str| read::<u32>(metadata, key);
-        let texts: &StringArray = metadata.require("tokenizer.ggml.tokens")?;
-        let merges: Option<&StringArray> = read(metadata, "merges")?;
-        let mut fim = [None; 6];
-        for (id, part) in fim.iter_mut().zip(["pre", "suf", "mid", "pad", "rep", "sep"]) {
-            *id = read(metadata, &format!("fim_{part}_token_id"))?;
-        }
-        Tokenizer::from_gguf(GgufVocab {
-            model: metadata.require("tokenizer.ggml.model")?,
-            pre: read(metadata, "pre")?,
-            tokens: texts.iter().collect(),
-            scores: read::<&[f32]>(metadata, "scores")?.unwrap_or_default(),
-            token_types: read::<&[i32]>(metadata, "token_type")?.unwrap_or_default(),
-            merges: merges.map(|merges| merges.iter().collect()).unwrap_or_default(),
+    /// Reads the keys out of a file's metadata. A file without `tokenizer.ggml.model` holds no vocabulary.
+    pub fn from_metadata(metadata: &'v Metadata) -> Result<Self, TokenizerError> {
+        let key = |name: &str| format!("tokenizer.ggml.{name}");
+        let Some(model) = metadata.get::<&str>(&key("model"))? else {
+            return Err(TokenizerError::NoVocabulary { got: "absent".into() });
+        };
+        let strings = |name: &str| -> Result<FlatStrings, TokenizerError> {
+            let mut flat = FlatStrings::default();
+            if let Some(array) = metadata.get::<&StringArray>(&key(name))? {
+                flat.reserve(array.len(), array.text_bytes());
+                array.iter().try_for_each(|text| flat.push(text.as_bytes()))?;
+            }
+            Ok(flat)
+        };
+        let flag = |name: &str| metadata.get::<bool>(&key(name));
+        // Some writers put -1 where there is no such token.
+        let id = |name: &str| -> Result<Option<u32>, TokenizerError> {
+            Ok(metadata.get::<i64>(&key(name))?.and_then(|id| u32::try_from(id).ok()))
+        };
+        let either = |name: &str, deprecated: &str| Ok::<_, TokenizerError>(id(name)?.or(id(deprecated)?));
+        // The converter of some old files wrote scores as integers.
+        let scores = match metadata.get::<&[f32]>(&key("scores")) {
+            Ok(scores) => Cow::Borrowed(scores.unwrap_or_default()),
+            Err(error) => match metadata.get::<Vec<i32>>(&key("scores")) {
+                Ok(Some(scores)) => scores.iter().map(|&score| score as f32).collect(),
+                _ => return Err(error.into()),
+            },
+        };
+        let token_types = match metadata.get::<&[i32]>(&key("token_type")) {
+            Ok(types) => Cow::Borrowed(types.unwrap_or_default()),
+            Err(_) => metadata.get::<Vec<i32>>(&key("token_type"))?.unwrap_or_default().into(),
+        };
+        Ok(GgufVocab {
+            pre: metadata.get(&key("pre"))?,
+            scores,
+            token_types,
+            merges: strings("merges")?,
             bos: id("bos_token_id")?,
             eos: id("eos_token_id")?,
             eot: id("eot_token_id")?,
             eom: id("eom_token_id")?,
             unk: id("unknown_token_id")?,
-            fim,
-            add_bos: read(metadata, "add_bos_token")?,
-            add_eos: read(metadata, "add_eos_token")?,
-            add_space_prefix: read(metadata, "add_space_prefix")?,
+            fim: [
+                either("fim_pre_token_id", "prefix_token_id")?,
+                either("fim_suf_token_id", "suffix_token_id")?,
+                either("fim_mid_token_id", "middle_token_id")?,
+                id("fim_pad_token_id")?,
+                id("fim_rep_token_id")?,
+                id("fim_sep_token_id")?,
+            ],
+            add_bos: flag("add_bos_token")?,
+            add_eos: flag("add_eos_token")?,
+            add_space_prefix: flag("add_space_prefix")?,
             model_name: metadata.get("general.name")?,
+            ..GgufVocab::new(model, strings("tokens")?)
         })
     }
 }

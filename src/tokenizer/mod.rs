@@ -26,13 +26,15 @@ pub use pieces::FlatStrings;
 pub use stop::{StopMatcher, Stopped};
 pub use stream::StreamDecoder;
 
-use bpe::Bpe;
 use std::sync::Arc;
 
+use bpe::Bpe;
 use patterns::PreTokenizer;
 use specials::{Fragment, SpecialTokens};
 use spm::Spm;
 use vocab::{Attr, Vocab};
+
+use crate::formats::gguf::Metadata;
 
 /// Longest text that is encoded in one call, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 26;
@@ -88,10 +90,10 @@ impl Tokenizer {
     pub fn from_gguf(mut source: GgufVocab<'_>) -> Result<Self, TokenizerError> {
         let (vocab, encoder) = match source.model {
             "llama" => {
-                let scores = source.scores;
+                let scores = std::mem::take(&mut source.scores);
                 let add_space_prefix = source.add_space_prefix.unwrap_or(true);
                 let vocab = Vocab::new(source, true, [Some(1), Some(2), Some(0)])?;
-                let spm = Spm::new(&vocab, scores, add_space_prefix)?;
+                let spm = Spm::new(&vocab, &scores, add_space_prefix)?;
                 (vocab, Encoder::Spm(spm))
             }
             "gpt2" => {
@@ -121,6 +123,11 @@ impl Tokenizer {
         };
         let specials = SpecialTokens::new(&vocab);
         Ok(Tokenizer { kind: Kind::Gguf(Box::new(Gguf { vocab, specials, encoder })) })
+    }
+
+    /// Builds the tables for the vocabulary in a GGUF file's metadata.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self, TokenizerError> {
+        Tokenizer::from_gguf(GgufVocab::from_metadata(metadata)?)
     }
 
     /// Reads a `tokenizer.json`.

@@ -40,6 +40,12 @@ impl FlatStrings {
         Ok(())
     }
 
+    /// Makes room for so many strings of so many bytes together.
+    pub fn reserve(&mut self, strings: usize, bytes: usize) {
+        self.ends.reserve_exact(strings);
+        self.bytes.reserve_exact(bytes);
+    }
+
     /// Number of strings.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -14,7 +14,7 @@ use super::{Kind, Tokenizer};
 /// use rushlight::tokenizer::{FlatStrings, GgufVocab, Tokenizer};
 /// let tokens: FlatStrings = ["<0xC3>", "<0xA9>", "caf"].iter().collect();
 /// let tokenizer = Tokenizer::from_gguf(GgufVocab {
-///     token_types: &[6, 6, 1],
+///     token_types: vec![6, 6, 1].into(),
 ///     ..GgufVocab::new("llama", tokens)
 /// })?;
 /// let mut stream = tokenizer.stream(true);

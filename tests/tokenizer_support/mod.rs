@@ -106,8 +106,8 @@ pub fn with_vocab<T>(metadata: &HashMap<String, Value>, build: impl FnOnce(GgufV
     let name = text(metadata.get("general.name"));
     build(GgufVocab {
         pre: pre.as_deref(),
-        scores,
-        token_types,
+        scores: scores.into(),
+        token_types: token_types.into(),
         merges: texts("merges"),
         bos: id("bos_token_id"),
         eos: id("eos_token_id"),

@@ -5,6 +5,7 @@
 //! layouts are those of ggml's `ggml-common.h`; each one is spelled out above its decoder in
 //! `legacy` (32-element blocks) and `kquants` (256-element blocks). All fields are little-endian.
 
+mod kencode;
 mod kquants;
 mod legacy;
 mod planes;
@@ -118,7 +119,7 @@ pub fn dequantise(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Qua
 }
 
 /// Encodes `values` by rounding to nearest and appends the blocks to `out`. The legacy types give the
-/// bytes that ggml's reference quantisers give; K types have no encoder here.
+/// bytes that ggml's reference quantisers give; the K types lack ggml's search for the best scales.
 pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), QuantError> {
     let partial = values.len() % dtype.block_elements();
     if partial != 0 {
@@ -138,9 +139,12 @@ pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), Q
         DType::Q5_0 => encode_blocks(values, out, legacy::encode_q5_0),
         DType::Q5_1 => encode_blocks(values, out, legacy::encode_q5_1),
         DType::Q8_0 => encode_blocks(values, out, legacy::encode_q8_0),
-        DType::Q2_K | DType::Q3_K | DType::Q4_K | DType::Q5_K | DType::Q6_K | DType::U32 => {
-            return Err(QuantError::Unsupported { operation: "quantise", dtype });
-        }
+        DType::Q2_K => encode_blocks(values, out, kencode::encode_q2_k),
+        DType::Q3_K => encode_blocks(values, out, kencode::encode_q3_k),
+        DType::Q4_K => encode_blocks(values, out, kencode::encode_q4_k),
+        DType::Q5_K => encode_blocks(values, out, kencode::encode_q5_k),
+        DType::Q6_K => encode_blocks(values, out, kencode::encode_q6_k),
+        DType::U32 => return Err(QuantError::Unsupported { operation: "quantise", dtype }),
     }
     Ok(())
 }

@@ -1,0 +1,102 @@
+// The page's side of the channel: requests out, answers to whoever asked.
+
+import { type ErrorData, fromErrorData, RushlightError } from "./errors.js";
+import type { Channel, Reply, Request } from "./protocol.js";
+import type { LoadProgress, Piece } from "./types.js";
+
+/** What may be heard before the answer. */
+export interface Listeners {
+  readonly onPiece?: (piece: Piece) => void;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+interface Pending extends Listeners {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: RushlightError) => void;
+}
+
+/** A request without its id. */
+type Body<R = Request> = R extends { readonly type: "cancel" } ? never : R extends Request ? Omit<R, "id"> : never;
+
+/** A request on its way. */
+export interface Call {
+  readonly answer: Promise<unknown>;
+  /** Asks the worker to end it; the answer is then `ERR_ABORTED`, unless it was there first. */
+  cancel(): void;
+}
+
+/** Requests to one worker. */
+export class Connection {
+  readonly #channel: Channel<Reply, Request>;
+  readonly #terminate: () => void;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #closed: RushlightError | undefined;
+
+  constructor(channel: Channel<Reply, Request>, terminate: () => void) {
+    this.#channel = channel;
+    this.#terminate = terminate;
+    channel.onmessage = (event) => {
+      this.#receive(event.data);
+    };
+  }
+
+  /** Sends a request. */
+  call(body: Body, listeners: Listeners = {}): Call {
+    const id = this.#nextId++;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      if (this.#closed !== undefined) {
+        reject(this.#closed);
+        return;
+      }
+      this.#pending.set(id, { ...listeners, resolve, reject });
+      this.#channel.postMessage({ ...body, id });
+    });
+    return {
+      answer,
+      cancel: () => {
+        if (this.#pending.has(id)) this.#channel.postMessage({ type: "cancel", id });
+      },
+    };
+  }
+
+  /** Ends the worker; every request that waits, and every later one, fails with the error. */
+  close(error: RushlightError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    this.#terminate();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+
+  #receive(reply: Reply): void {
+    if (reply.type === "fatal") {
+      this.close(fromErrorData(reply.error));
+      return;
+    }
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    switch (reply.type) {
+      case "piece":
+        pending.onPiece?.(reply.piece);
+        return;
+      case "progress":
+        pending.onProgress?.(reply.progress);
+        return;
+      case "result":
+        this.#pending.delete(reply.id);
+        pending.resolve(reply.value);
+        return;
+      case "error":
+        this.#pending.delete(reply.id);
+        this.#fail(pending, reply.error);
+    }
+  }
+
+  #fail(pending: Pending, data: ErrorData): void {
+    const error = fromErrorData(data);
+    pending.reject(error);
+    // What is left of the model is on a device that is gone.
+    if (error.code === "ERR_DEVICE_LOST") this.close(error);
+  }
+}

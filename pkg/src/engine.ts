@@ -1,0 +1,78 @@
+// The wasm core as the worker sees it. `tsc` checks that the generated module satisfies these interfaces; the unit tests
+// put a small engine of their own behind them.
+
+import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, ModelInfo, Piece } from "./types.js";
+
+/** What the page knows of the GPU adapter. */
+export interface AdapterHint {
+  /** For people; may be empty. */
+  readonly name: string;
+  /** Whether it rasterises in software. */
+  readonly software: boolean;
+}
+
+/** The options that cross the boundary as JSON. */
+export interface CreateOptions {
+  readonly backend: BackendChoice;
+  readonly kv: KvFormat;
+  readonly context: number | null;
+  readonly adapter: AdapterHint | null;
+  /** Bytes of the file, where known: a damaged one is then named at its header. */
+  readonly fileBytes: number | null;
+}
+
+/** An object whose memory is on the wasm side. */
+interface Freed {
+  free(): void;
+}
+
+/** Set while an async method of the engine runs, so it is an object of its own. */
+export interface CancelFlagApi extends Freed {
+  cancel(): void;
+}
+
+/** One model. Async methods hold the engine: nothing else may be called before they are done. */
+export interface EngineApi extends Freed {
+  /** The flag that ends a load with `ERR_ABORTED` and an answer with the reason `cancelled`, within 50 ms. */
+  cancelFlag(): CancelFlagApi;
+  /** Takes in the next bytes of the file; waits while the device has enough to do. */
+  push(chunk: Uint8Array): Promise<void>;
+  /** Whether header and tokenizer have been read. */
+  hasHeader(): boolean;
+  /** Ends the file and makes the model ready: `CoreInfo` as JSON. */
+  finish(): Promise<string>;
+  /** Begins an answer; takes a `GenerateRequest` as JSON. Forgets earlier cancels. */
+  start(request: string): void;
+  /** The next event of the answer: `CoreEvent` as JSON. */
+  next(): Promise<string>;
+  /** `CoreMemory` as JSON. */
+  memory(): string;
+  tokenize(text: string): Uint32Array;
+  detokenize(ids: Uint32Array): string;
+}
+
+/** The module that wasm-bindgen generates. */
+export interface CoreModule {
+  /** Compiles the module; the result carries its memory. */
+  init(): Promise<{ readonly memory: WebAssembly.Memory }>;
+  /** Opens the backend; takes `CreateOptions` as JSON, and a turn of the event loop. */
+  createEngine(options: string, breathe: () => Promise<void>): Promise<EngineApi>;
+  /** What the last Rust panic said: a panic ends as a trap that itself says nothing. */
+  lastPanic(): string | undefined;
+}
+
+/** What the core says about a loaded model. */
+export type CoreInfo = Omit<ModelInfo, "bytes" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
+
+/** What `next` gives: pieces, then one end. */
+export type CoreEvent = { readonly piece: Piece } | { readonly end: CoreEnd };
+
+/** How an answer ended. */
+export interface CoreEnd extends Omit<GenerateStats, "reason"> {
+  readonly reason: GenerateStats["reason"] | "cancelled";
+  /** What was still held back. */
+  readonly text: string;
+}
+
+/** Bytes on the backend's device, and of the tokenizer, which is always in wasm. */
+export type CoreMemory = Pick<MemoryUse, "weights" | "kv" | "scratch" | "tokenizer">;

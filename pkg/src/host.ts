@@ -1,0 +1,212 @@
+// The worker's side: takes requests one after the other to the core, and says what comes of them.
+
+import type { AdapterAnswer } from "./adapter.js";
+import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, CreateOptions, EngineApi } from "./engine.js";
+import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
+import type { Channel, GenerateRequest, LoadRequest, Reply, Request } from "./protocol.js";
+import { type Incoming, open } from "./source.js";
+import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
+
+/** Progress is for eyes: this often is enough. */
+const PROGRESS_INTERVAL_MS = 100;
+
+/** A loaded model and what the worker remembers of its load. */
+interface Loaded {
+  readonly engine: EngineApi;
+  readonly info: ModelInfo;
+  readonly wasmAfterHeader: number;
+}
+
+/** Where the host's world is: the tests bring their own. */
+export interface Surroundings {
+  readonly core: CoreModule;
+  readonly askAdapter: () => Promise<AdapterAnswer>;
+  /** Lets the events that wait, a cancel among them, be heard. */
+  readonly yieldToEvents: () => Promise<void>;
+}
+
+/** Answers the requests of one page for one model. */
+export class Host {
+  readonly #channel: Channel<Request, Reply>;
+  readonly #surroundings: Surroundings;
+  /** Requests that wait for their turn. */
+  readonly #waiting = new Set<number>();
+  /** The end of the queue: async methods hold the engine, so that requests go one at a time. */
+  #queue: Promise<void> = Promise.resolve();
+  #running: { readonly id: number; readonly controller: AbortController } | undefined;
+  #wasm: WebAssembly.Memory | undefined;
+  #loaded: Loaded | undefined;
+
+  constructor(channel: Channel<Request, Reply>, surroundings: Surroundings) {
+    this.#channel = channel;
+    this.#surroundings = surroundings;
+    channel.onmessage = (event) => {
+      this.#receive(event.data);
+    };
+  }
+
+  /** Says that the worker can do nothing any more: the core trapped. */
+  fatal(thrown: unknown): void {
+    this.#channel.postMessage({ type: "fatal", error: this.#describeTrap(thrown) });
+  }
+
+  #receive(request: Request): void {
+    const { id } = request;
+    if (request.type === "cancel") {
+      this.#waiting.delete(id);
+      if (this.#running?.id === id) this.#running.controller.abort();
+      return;
+    }
+    this.#waiting.add(id);
+    this.#queue = this.#queue.then(() => this.#take(request));
+  }
+
+  async #take(request: Exclude<Request, { type: "cancel" }>): Promise<void> {
+    const { id } = request;
+    if (!this.#waiting.delete(id)) {
+      this.#channel.postMessage({ type: "error", id, error: toErrorData(abortError()) });
+      return;
+    }
+    const controller = new AbortController();
+    this.#running = { id, controller };
+    try {
+      const value = await this.#answer(request, controller.signal);
+      this.#channel.postMessage({ type: "result", id, value });
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) this.fatal(error);
+      else this.#channel.postMessage({ type: "error", id, error: toErrorData(error) });
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #answer(request: Exclude<Request, { type: "cancel" }>, signal: AbortSignal): Promise<unknown> {
+    switch (request.type) {
+      case "load":
+        return await this.#load(request.id, request.request, signal);
+      case "generate":
+        return await this.#generate(request.id, request.request, signal);
+      case "memory":
+        return this.#memory();
+      case "tokenize":
+        return Array.from(this.#model().engine.tokenize(request.text));
+      case "detokenize":
+        return this.#model().engine.detokenize(Uint32Array.from(request.ids));
+    }
+  }
+
+  #model(): Loaded {
+    if (this.#loaded === undefined) throw new RushlightError("ERR_INTERNAL", "no model is loaded");
+    return this.#loaded;
+  }
+
+  async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<ModelInfo> {
+    const began = performance.now();
+    const { core, askAdapter, yieldToEvents } = this.#surroundings;
+    // The core compiles and the adapter is asked for while the server answers.
+    const [{ memory }, incoming, answer] = await Promise.all([
+      core.init(),
+      open(request.source, signal),
+      request.backend === "cpu" ? undefined : askAdapter(),
+    ]);
+    this.#wasm = memory;
+    const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
+    if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
+    const options: CreateOptions = {
+      backend: missing === undefined ? request.backend : "cpu",
+      kv: request.kv,
+      context: request.context,
+      adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
+      fileBytes: incoming.total ?? null,
+    };
+    const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
+    const flag = engine.cancelFlag();
+    const cancel = (): void => {
+      flag.cancel();
+    };
+    signal.addEventListener("abort", cancel);
+    try {
+      const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
+      const core = JSON.parse(await engine.finish()) as CoreInfo;
+      const backend = missing === undefined ? core.backend : { ...core.backend, reason: missing };
+      const timings = { ...core.timings, total: performance.now() - began };
+      this.#loaded = { engine, info: { ...core, backend, bytes: loaded, timings }, wasmAfterHeader };
+      return this.#loaded.info;
+    } catch (error) {
+      // After a trap its memory is in no state to be freed; the worker ends anyway.
+      if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      flag.free();
+    }
+  }
+
+  /** Hands every chunk to the core. */
+  async #takeIn(id: number, engine: EngineApi, incoming: Incoming): Promise<{ loaded: number; wasmAfterHeader: number }> {
+    let loaded = 0;
+    let wasmAfterHeader = 0;
+    let posted = -Infinity;
+    const post = (): void => {
+      posted = performance.now();
+      this.#channel.postMessage({ type: "progress", id, progress: { loaded, total: incoming.total } });
+    };
+    for await (const chunk of incoming.chunks) {
+      await engine.push(chunk);
+      loaded += chunk.length;
+      if (wasmAfterHeader === 0 && engine.hasHeader()) wasmAfterHeader = this.#wasmBytes();
+      if (performance.now() - posted >= PROGRESS_INTERVAL_MS) post();
+    }
+    post();
+    return { loaded, wasmAfterHeader };
+  }
+
+  async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<GenerateStats> {
+    const { engine } = this.#model();
+    const flag = engine.cancelFlag();
+    const cancel = (): void => {
+      flag.cancel();
+    };
+    try {
+      engine.start(JSON.stringify(request));
+      signal.addEventListener("abort", cancel);
+      for (;;) {
+        const event = JSON.parse(await engine.next()) as CoreEvent;
+        if ("end" in event) return this.#end(id, event.end, signal);
+        this.#channel.postMessage({ type: "piece", id, piece: event.piece });
+        // A token may take less than the time after which the core itself lets events be heard.
+        await this.#surroundings.yieldToEvents();
+      }
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      flag.free();
+    }
+  }
+
+  #end(id: number, { text, reason, ...rest }: CoreEnd, signal: AbortSignal): GenerateStats {
+    if (reason === "cancelled") throw abortError(signal);
+    if (text !== "") this.#channel.postMessage({ type: "piece", id, piece: { id: null, text, logprob: null, top: [] } });
+    return { reason, ...rest };
+  }
+
+  #wasmBytes(): number {
+    return this.#wasm?.buffer.byteLength ?? 0;
+  }
+
+  #memory(): MemoryUse {
+    const { engine, info, wasmAfterHeader } = this.#model();
+    const core = JSON.parse(engine.memory()) as CoreMemory;
+    return { backend: info.backend.kind, ...core, wasm: this.#wasmBytes(), wasmAfterHeader };
+  }
+
+  /**
+   * A trap after a panic is a mistake in the core. Without one it is Rust's answer to an allocation that failed: it aborts
+   * and says nothing that could be read.
+   */
+  #describeTrap(thrown: unknown): ErrorData {
+    if (!(thrown instanceof WebAssembly.RuntimeError)) return toErrorData(thrown);
+    const panic = this.#surroundings.core.lastPanic();
+    if (panic !== undefined) return { code: "ERR_INTERNAL", message: `the core panicked: ${panic}` };
+    return { code: "ERR_OUT_OF_MEMORY", message: `the tab has no memory left for the model (${thrown.message})` };
+  }
+}

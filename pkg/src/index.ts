@@ -1,0 +1,28 @@
+/**
+ * Rushlight: language models inside a web page.
+ *
+ * @example
+ * import { loadModel } from "rushlight";
+ * const model = await loadModel("/models/gemma-3-270m-q4_k_m.gguf", { backend: "auto" });
+ * for await (const piece of model.generate("The capital of France is", { maxTokens: 32 })) show(piece.text);
+ *
+ * @module
+ */
+
+export { type ErrorCode, RushlightError } from "./errors.js";
+export { loadModel } from "./load.js";
+export { type Generation, type Model } from "./model.js";
+export type {
+  Alternative,
+  BackendChoice,
+  BackendInfo,
+  GenerateOptions,
+  GenerateStats,
+  KvFormat,
+  LoadOptions,
+  LoadProgress,
+  LoadTimings,
+  MemoryUse,
+  ModelInfo,
+  Piece,
+} from "./types.js";

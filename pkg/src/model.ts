@@ -1,0 +1,113 @@
+import type { Call, Connection } from "./connection.js";
+import { abortError, RushlightError } from "./errors.js";
+import type { GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
+
+/** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
+export class Model {
+  readonly #connection: Connection;
+  /** What was loaded, what runs it, and why. */
+  readonly info: ModelInfo;
+
+  /** Use `loadModel`. */
+  constructor(connection: Connection, info: ModelInfo) {
+    this.#connection = connection;
+    this.info = info;
+  }
+
+  /**
+   * Continues the prompt. The work begins with the first step of the loop and ends when the loop is left; while another
+   * answer is being written, it waits for its turn.
+   */
+  generate(prompt: string, options: GenerateOptions = {}): Generation {
+    return new Generation(this.#connection, prompt, options);
+  }
+
+  /** Token ids of a text, as the model would see it as a prompt. */
+  async tokenize(text: string): Promise<number[]> {
+    return (await this.#connection.call({ type: "tokenize", text }).answer) as number[];
+  }
+
+  /** The text of token ids. */
+  async detokenize(ids: readonly number[]): Promise<string> {
+    return (await this.#connection.call({ type: "detokenize", ids }).answer) as string;
+  }
+
+  /** Where the model's bytes are. Waits while an answer is being written. */
+  async memory(): Promise<MemoryUse> {
+    return (await this.#connection.call({ type: "memory" }).answer) as MemoryUse;
+  }
+
+  /** Ends the worker and with it everything that the model holds. */
+  dispose(): void {
+    this.#connection.close(new RushlightError("ERR_DISPOSED", "the model was disposed of"));
+  }
+}
+
+/** An answer as it is being written: loop over it once. */
+export class Generation implements AsyncIterable<Piece, GenerateStats, undefined> {
+  readonly #pieces: AsyncGenerator<Piece, GenerateStats, undefined>;
+  #stats: GenerateStats | undefined;
+
+  /** Use `Model.generate`. */
+  constructor(connection: Connection, prompt: string, options: GenerateOptions) {
+    this.#pieces = this.#run(connection, prompt, options);
+  }
+
+  /** How it went, once the loop has come to its end. */
+  get stats(): GenerateStats | undefined {
+    return this.#stats;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Piece, GenerateStats, undefined> {
+    return this.#pieces;
+  }
+
+  async *#run(
+    connection: Connection,
+    prompt: string,
+    { signal, ...options }: GenerateOptions,
+  ): AsyncGenerator<Piece, GenerateStats, undefined> {
+    if (signal?.aborted === true) throw abortError(signal);
+    const arrived: Piece[] = [];
+    let wake: () => void = () => undefined;
+    let outcome: { readonly stats: GenerateStats } | { readonly error: unknown } | undefined;
+
+    const onPiece = (piece: Piece): void => {
+      arrived.push(piece);
+      wake();
+    };
+    const end = (how: NonNullable<typeof outcome>): void => {
+      outcome ??= how;
+      wake();
+    };
+    const call: Call = connection.call({ type: "generate", request: { ...options, prompt } }, { onPiece });
+    call.answer.then(
+      (stats) => {
+        end({ stats: stats as GenerateStats });
+      },
+      (error: unknown) => {
+        end({ error });
+      },
+    );
+    const abort = (): void => {
+      call.cancel();
+      arrived.length = 0;
+      end({ error: abortError(signal) });
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      for (;;) {
+        for (let piece = arrived.shift(); piece !== undefined; piece = arrived.shift()) yield piece;
+        if (outcome !== undefined) break;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      if ("error" in outcome) throw outcome.error;
+      this.#stats = outcome.stats;
+      return outcome.stats;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      // Left early, by a `break` or an exception in the loop: nobody waits for the rest.
+      if (outcome === undefined) call.cancel();
+    }
+  }
+}

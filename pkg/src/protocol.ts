@@ -1,0 +1,41 @@
+// What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
+
+import type { ErrorData } from "./errors.js";
+import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece } from "./types.js";
+
+/** Where a model comes from. */
+export type Source = { readonly url: string } | { readonly file: Blob };
+
+/** The load options that can be posted. */
+export interface LoadRequest {
+  readonly source: Source;
+  readonly backend: BackendChoice;
+  readonly kv: KvFormat;
+  readonly context: number | null;
+}
+
+/** The generate options that can be posted. */
+export type GenerateRequest = Omit<GenerateOptions, "signal"> & { readonly prompt: string };
+
+/** From the page. A `cancel` names the request that it ends. */
+export type Request =
+  | { readonly type: "load"; readonly id: number; readonly request: LoadRequest }
+  | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
+  | { readonly type: "memory"; readonly id: number }
+  | { readonly type: "tokenize"; readonly id: number; readonly text: string }
+  | { readonly type: "detokenize"; readonly id: number; readonly ids: readonly number[] }
+  | { readonly type: "cancel"; readonly id: number };
+
+/** From the worker. `fatal` means that it can do nothing any more. */
+export type Reply =
+  | { readonly type: "progress"; readonly id: number; readonly progress: LoadProgress }
+  | { readonly type: "piece"; readonly id: number; readonly piece: Piece }
+  | { readonly type: "result"; readonly id: number; readonly value: unknown }
+  | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
+  | { readonly type: "fatal"; readonly error: ErrorData };
+
+/** The side of a worker that the page holds, and of a message port in tests. */
+export interface Channel<In, Out> {
+  postMessage(message: Out): void;
+  onmessage: ((event: MessageEvent<In>) => void) | null;
+}

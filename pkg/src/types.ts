@@ -1,0 +1,137 @@
+/** What runs the model: `auto` takes a hardware GPU, else the CPU. */
+export type BackendChoice = "auto" | "gpu" | "cpu";
+
+/** Number format of the KV cache. */
+export type KvFormat = "f16" | "f32";
+
+/** How far a load is. */
+export interface LoadProgress {
+  /** Bytes that the executor has taken in. */
+  readonly loaded: number;
+  /** Bytes of the file, where the server says. */
+  readonly total: number | undefined;
+}
+
+/** How to load a model. */
+export interface LoadOptions {
+  backend?: BackendChoice;
+  kv?: KvFormat;
+  /** Tokens that prompt and answer may have together; the model's own limit bounds it. */
+  context?: number;
+  /** Ends the load at once. */
+  signal?: AbortSignal;
+  /** Called about ten times a second, and once at the end. */
+  onProgress?: (progress: LoadProgress) => void;
+}
+
+/** Which executor runs the model, and why. */
+export interface BackendInfo {
+  readonly kind: "gpu" | "cpu";
+  /** Adapter and driver, or instruction set and threads. */
+  readonly device: string;
+  /** Whether the GPU adapter is a software rasteriser. */
+  readonly software: boolean;
+  /** Why it was chosen, a sentence for people. */
+  readonly reason: string;
+}
+
+/** What was loaded. */
+export interface ModelInfo {
+  readonly backend: BackendInfo;
+  readonly architecture: string;
+  readonly name: string;
+  /** Tokens that prompt and answer may have together. */
+  readonly context: number;
+  /** Tokens that the model was trained for. */
+  readonly trainedContext: number;
+  /** Entries of the vocabulary. */
+  readonly vocabulary: number;
+  /** Number of weights. */
+  readonly parameters: number;
+  readonly kv: KvFormat;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  readonly timings: LoadTimings;
+}
+
+/** Where the time of a load went, in milliseconds. */
+export interface LoadTimings {
+  /** Reading the metadata. */
+  readonly header: number;
+  /** Building the tokenizer's tables. */
+  readonly tokenizer: number;
+  /** From the call to the model being ready. */
+  readonly total: number;
+}
+
+/** How to write an answer. What is left out is greedy decoding without penalties. */
+export interface GenerateOptions {
+  /** Tokens of the answer at most; as many as the context holds where left out. */
+  maxTokens?: number;
+  /** 0 takes the most likely token. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  /** The same seed, backend and precision give the same text. */
+  seed?: number;
+  /** The answer ends before the first of these. */
+  stop?: readonly string[];
+  /** Report each token's probability, and so many of the most likely tokens; 0 reports the token's own alone. */
+  logprobs?: number;
+  /** Added to logits, by token id. */
+  logitBias?: Readonly<Record<number, number>>;
+  /** Ends prefill or decode at once. */
+  signal?: AbortSignal;
+}
+
+/** A token that could have come. */
+export interface Alternative {
+  readonly id: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+/** One token of an answer. The texts of all pieces are the answer. */
+export interface Piece {
+  /** `null` in a last piece without a token: text that was held back and now is final. */
+  readonly id: number | null;
+  /** Whole characters only: empty while a character, or what may become a stop string, is incomplete. */
+  readonly text: string;
+  /** Natural logarithm of its probability before any sampling option; `null` unless `logprobs` asks for it. */
+  readonly logprob: number | null;
+  /** The most likely tokens, most likely first; as many as `logprobs` asks for. */
+  readonly top: readonly Alternative[];
+}
+
+/** How an answer went. */
+export interface GenerateStats {
+  /** The model's own end, a stop string, `maxTokens`, or a full context. */
+  readonly reason: "stop" | "stop_text" | "length" | "context";
+  readonly promptTokens: number;
+  readonly tokens: number;
+  /** Milliseconds from the start of the work to the first token. */
+  readonly firstTokenMs: number;
+  readonly prefillTokensPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+}
+
+/** Bytes, by place. */
+export interface MemoryUse {
+  readonly backend: "gpu" | "cpu";
+  /** Weights, on the backend's device. */
+  readonly weights: number;
+  /** The KV cache, on the backend's device. */
+  readonly kv: number;
+  /** Temporaries and staging, on the backend's device. */
+  readonly scratch: number;
+  /** The tokenizer's tables, in the WebAssembly memory. */
+  readonly tokenizer: number;
+  /** Size of the WebAssembly memory: on the CPU backend it contains all of the above. */
+  readonly wasm: number;
+  /** Size of the WebAssembly memory when header and tokenizer had been read and no weight yet. */
+  readonly wasmAfterHeader: number;
+}

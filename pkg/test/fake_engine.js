@@ -1,0 +1,78 @@
+// A core without a model: it "loads" any bytes and answers with the words of the prompt, one a step. It holds its engine in
+// async methods as wasm-bindgen does, and hears its cancel flag between steps.
+
+class CodedError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A `CoreModule`, and what was done to it. */
+export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "" } = {}) {
+  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, options: undefined };
+  const memory = { buffer: { byteLength: 65536 } };
+  let panic;
+
+  function createEngine(json) {
+    log.options = JSON.parse(json);
+    let cancelled = false;
+    let held = false;
+    let words = [];
+    let at = 0;
+
+    async function hold(body) {
+      if (held) throw new Error("recursive use of an object detected");
+      held = true;
+      try {
+        return await body();
+      } finally {
+        held = false;
+      }
+    }
+    const hear = () => {
+      if (cancelled) throw new CodedError("ERR_ABORTED", "cancelled");
+    };
+    return Promise.resolve({
+      free: () => void log.freed++,
+      cancelFlag: () => ({ free() {}, cancel: () => (cancelled = true) }),
+      push: (chunk) =>
+        hold(async () => {
+          hear();
+          if (failPush) throw new CodedError(failPush, "push failed");
+          log.pushed += chunk.length;
+          log.largest = Math.max(log.largest, chunk.length);
+          memory.buffer = { byteLength: 65536 + log.pushed };
+        }),
+      hasHeader: () => log.pushed >= headerBytes,
+      finish: () =>
+        hold(async () => {
+          if (log.pushed < headerBytes) throw new CodedError("ERR_BAD_FILE", "the file is truncated");
+          return JSON.stringify({ architecture: "fake", backend: { kind: "cpu", device: "none", software: false, reason: "test" } });
+        }),
+      start(json) {
+        words = JSON.parse(json).prompt.split(" ");
+        at = 0;
+        cancelled = false;
+      },
+      next: () =>
+        hold(async () => {
+          await new Promise((resolve) => setTimeout(resolve, stepMs));
+          const end = (reason) => JSON.stringify({ end: { reason, text: heldBack, promptTokens: at, tokens: at } });
+          if (cancelled) return end("cancelled");
+          log.steps++;
+          if (trap !== undefined && at === trap.after) {
+            panic = trap.panic;
+            throw new WebAssembly.RuntimeError("unreachable");
+          }
+          if (at === words.length) return end("stop");
+          const text = words[at];
+          return JSON.stringify({ piece: { id: at++, text, logprob: null, top: [] } });
+        }),
+      memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
+      tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),
+      detokenize: (ids) => String.fromCodePoint(...ids),
+    });
+  }
+  return { log, core: { init: async () => ({ memory }), createEngine, lastPanic: () => panic } };
+}

@@ -1,0 +1,207 @@
+// Page side and worker side together over a real message channel, with an engine that needs no wasm.
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+
+import { Connection } from "../dist/connection.js";
+import { Host } from "../dist/host.js";
+import { loadRequest, loadThrough } from "../dist/load.js";
+import { fakeCore } from "./fake_engine.js";
+
+const open = [];
+afterEach(() => open.splice(0).forEach((port) => port.close()));
+
+/** A connection to a host with a fake engine. */
+function connect(options, adapter = { missing: "no GPU in this test" }) {
+  const { core, log } = fakeCore(options);
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  const state = { terminated: false };
+  new Host(port2, {
+    core,
+    askAdapter: async () => adapter,
+    yieldToEvents: () => new Promise((resolve) => setTimeout(resolve, 0)),
+  });
+  const connection = new Connection(port1, () => {
+    state.terminated = true;
+    port1.close();
+  });
+  return { connection, log, state };
+}
+
+function load({ connection }, file = new File([new Uint8Array(10)], "model.gguf"), options = {}) {
+  return loadThrough(connection, loadRequest(file, options), options);
+}
+
+async function collect(generation) {
+  const pieces = [];
+  for await (const piece of generation) pieces.push(piece.text);
+  return pieces;
+}
+
+const code = (expected) => (error) => {
+  assert.equal(error.code, expected, error.stack);
+  return true;
+};
+
+test("a file is loaded in bounded chunks, with progress to its last byte", async () => {
+  const peer = connect();
+  const seen = [];
+  const bytes = 9 * 2 ** 20;
+  const model = await load(peer, new File([new Uint8Array(bytes)], "m.gguf"), { onProgress: (p) => seen.push(p) });
+  assert.equal(peer.log.pushed, bytes);
+  assert.ok(peer.log.largest <= 4 * 2 ** 20);
+  assert.deepEqual(seen.at(-1), { loaded: bytes, total: bytes });
+  assert.equal(model.info.architecture, "fake");
+  assert.equal(model.info.bytes, bytes);
+  const memory = await model.memory();
+  assert.equal(memory.weights, bytes);
+  assert.ok(memory.wasmAfterHeader > 0 && memory.wasmAfterHeader <= memory.wasm);
+});
+
+test("the core is told of the adapter and of the length of the file", async () => {
+  const adapter = { name: "Some GPU", software: false };
+  const peer = connect({}, { adapter });
+  await load(peer, undefined, { backend: "gpu", kv: "f32", context: 512 });
+  assert.deepEqual(peer.log.options, { backend: "gpu", kv: "f32", context: 512, adapter, fileBytes: 10 });
+});
+
+test("without an adapter auto takes the CPU and says why, and gpu fails", async () => {
+  const peer = connect();
+  const model = await load(peer, undefined, { backend: "auto" });
+  assert.equal(peer.log.options.backend, "cpu");
+  assert.equal(model.info.backend.reason, "no GPU in this test");
+  await assert.rejects(load(connect(), undefined, { backend: "gpu" }), code("ERR_NO_BACKEND"));
+});
+
+test("pieces come in order and the statistics at the end", async () => {
+  const model = await load(connect());
+  const generation = model.generate("one two three");
+  assert.equal(generation.stats, undefined);
+  assert.deepEqual(await collect(generation), ["one", "two", "three"]);
+  assert.equal(generation.stats.tokens, 3);
+  assert.equal(generation.stats.reason, "stop");
+});
+
+test("text that was held back comes as a last piece without a token", async () => {
+  const model = await load(connect({ heldBack: "end" }));
+  const pieces = [];
+  for await (const piece of model.generate("a")) pieces.push([piece.id, piece.text]);
+  assert.deepEqual(pieces, [[0, "a"], [null, "end"]]);
+});
+
+test("a second answer waits for the first", async () => {
+  const model = await load(connect({ stepMs: 2 }));
+  const order = [];
+  const run = async (name, prompt) => {
+    for await (const piece of model.generate(prompt)) order.push(name + piece.text);
+  };
+  await Promise.all([run("a", "1 2 3"), run("b", "1 2")]);
+  assert.deepEqual(order, ["a1", "a2", "a3", "b1", "b2"]);
+});
+
+test("an abort ends an answer at once, the worker stops too, and the model stays usable", async () => {
+  const peer = connect({ stepMs: 5 });
+  const model = await load(peer);
+  const controller = new AbortController();
+  const words = "w ".repeat(500).trim();
+  await assert.rejects(async () => {
+    for await (const piece of model.generate(words, { signal: controller.signal })) {
+      if (piece.id === 2) controller.abort();
+    }
+  }, (error) => error.name === "AbortError" && code("ERR_ABORTED")(error));
+  await model.memory(); // Answered only when the worker has left the answer.
+  assert.ok(peer.log.steps < 10, `${peer.log.steps} steps`);
+  assert.deepEqual(await collect(model.generate("still here")), ["still", "here"]);
+});
+
+test("leaving the loop ends the answer", async () => {
+  const peer = connect({ stepMs: 5 });
+  const model = await load(peer);
+  for await (const piece of model.generate("w ".repeat(500).trim())) if (piece.id === 1) break;
+  await model.memory();
+  assert.ok(peer.log.steps < 10, `${peer.log.steps} steps`);
+});
+
+test("an answer that waits for its turn can be aborted", async () => {
+  const peer = connect({ stepMs: 5 });
+  const model = await load(peer);
+  const controller = new AbortController();
+  const first = collect(model.generate("1 2 3 4 5 6 7 8"));
+  const second = collect(model.generate("never", { signal: controller.signal }));
+  setTimeout(() => controller.abort(), 10);
+  await assert.rejects(second, code("ERR_ABORTED"));
+  assert.equal((await first).length, 8);
+  await model.memory();
+  assert.equal(peer.log.steps, 9);
+});
+
+test("an aborted load ends the worker and closes the stream", async () => {
+  const peer = connect();
+  const controller = new AbortController();
+  let closed = false;
+  const file = new File([], "endless.gguf");
+  file.stream = () =>
+    new ReadableStream({
+      pull: async (sink) => {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        sink.enqueue(new Uint8Array(1000));
+      },
+      cancel: () => void (closed = true),
+    });
+  // A message would copy the file, so the host gets this one directly.
+  const request = loadRequest(file, {});
+  const { Host: Direct } = await import("../dist/host.js");
+  const { core } = fakeCore();
+  const replies = [];
+  const channel = { postMessage: (reply) => replies.push(reply), onmessage: null };
+  new Direct(channel, { core, askAdapter: async () => ({ missing: "" }), yieldToEvents: async () => {} });
+  channel.onmessage({ data: { type: "load", id: 7, request } });
+  setTimeout(() => channel.onmessage({ data: { type: "cancel", id: 7 } }), 20);
+  while (!replies.some((r) => r.type === "error")) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(replies.at(-1).error.code, "ERR_ABORTED");
+  assert.ok(closed);
+
+  // On the page an abort ends the whole worker, and does not wait for it.
+  const waiting = load(peer, undefined, { signal: controller.signal });
+  controller.abort(new Error("user left"));
+  await assert.rejects(waiting, (error) => code("ERR_ABORTED")(error) && error.cause.message === "user left");
+  assert.ok(peer.state.terminated);
+});
+
+test("the core's errors keep their code, and a failed load ends the worker", async () => {
+  const peer = connect({ failPush: "ERR_BAD_FILE" });
+  await assert.rejects(load(peer), code("ERR_BAD_FILE"));
+  assert.ok(peer.state.terminated);
+  await assert.rejects(load(connect(), new File([new Uint8Array(2)], "short.gguf")), code("ERR_BAD_FILE"));
+});
+
+test("a trap ends the model with the panic's words, or as out of memory where there was no panic", async () => {
+  for (const [panic, expected] of [["index out of bounds", "ERR_INTERNAL"], [undefined, "ERR_OUT_OF_MEMORY"]]) {
+    const model = await load(connect({ trap: { after: 1, panic } }));
+    await assert.rejects(collect(model.generate("a b c")), code(expected));
+    await assert.rejects(model.memory(), code(expected));
+  }
+});
+
+test("after dispose everything fails with ERR_DISPOSED", async () => {
+  const peer = connect();
+  const model = await load(peer);
+  const answer = collect(model.generate("a b c d"));
+  model.dispose();
+  await assert.rejects(answer, code("ERR_DISPOSED"));
+  await assert.rejects(model.tokenize("x"), code("ERR_DISPOSED"));
+  assert.ok(peer.state.terminated);
+});
+
+test("options out of range are named", () => {
+  const file = new File([], "m.gguf");
+  assert.throws(() => loadRequest(file, { backend: "tpu" }), /backend: expected one of auto, gpu, cpu, got tpu/);
+  assert.throws(() => loadRequest(file, { context: -1 }), code("ERR_BAD_ARGUMENT"));
+});
+
+test("tokens cross both ways", async () => {
+  const model = await load(connect());
+  assert.deepEqual(await model.tokenize("ab"), [97, 98]);
+  assert.equal(await model.detokenize([97, 98]), "ab");
+});

@@ -1,0 +1,78 @@
+// The network side, against real HTTP.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+
+import { open } from "../dist/source.js";
+
+/** Runs `body` with the address of a server that answers with `handler`. */
+async function withServer(handler, body) {
+  const server = createServer(handler).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  try {
+    await body(`http://127.0.0.1:${server.address().port}/model.gguf`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+async function drain(incoming) {
+  let bytes = 0;
+  for await (const chunk of incoming.chunks) bytes += chunk.length;
+  return bytes;
+}
+
+const never = () => new AbortController().signal;
+
+test("a body arrives whole, with its length", () =>
+  withServer(
+    (_, answer) => answer.writeHead(200, { "content-length": 100_000 }).end(new Uint8Array(100_000)),
+    async (url) => {
+      const incoming = await open({ url }, never());
+      assert.equal(incoming.total, 100_000);
+      assert.equal(await drain(incoming), 100_000);
+    },
+  ));
+
+test("a missing file is a network error with its status", () =>
+  withServer(
+    (_, answer) => answer.writeHead(404).end("no"),
+    async (url) => {
+      await assert.rejects(open({ url }, never()), (e) => e.code === "ERR_NETWORK" && e.status === 404 && e.message.includes(url));
+    },
+  ));
+
+test("a connection that breaks is a network error, not a short file", () =>
+  withServer(
+    (_, answer) => {
+      answer.writeHead(200, { "content-length": 1000 }).write(new Uint8Array(10));
+      setTimeout(() => answer.destroy(), 20);
+    },
+    async (url) => {
+      await assert.rejects(drain(await open({ url }, never())), (e) => e.code === "ERR_NETWORK");
+    },
+  ));
+
+test("a server that is not there is a network error", async () => {
+  await assert.rejects(open({ url: "http://127.0.0.1:9/model.gguf" }, never()), (e) => e.code === "ERR_NETWORK");
+});
+
+test("an abort closes the connection while the body arrives", async () => {
+  let closed;
+  const gone = new Promise((resolve) => (closed = resolve));
+  await withServer(
+    (request, answer) => {
+      request.on("close", closed);
+      answer.writeHead(200).write(new Uint8Array(10));
+    },
+    async (url) => {
+      const controller = new AbortController();
+      const incoming = await open({ url }, controller.signal);
+      setTimeout(() => controller.abort(), 20);
+      await assert.rejects(drain(incoming), (e) => e.code === "ERR_ABORTED");
+      await gone;
+    },
+  );
+});

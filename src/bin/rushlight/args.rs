@@ -1,0 +1,313 @@
+//! Flags and their help, and how they become options.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rushlight::sampler::Settings;
+use rushlight::session::{BackendChoice, GenerateOptions, LoadOptions};
+use rushlight::tensor::DType;
+
+use crate::error::CliError;
+
+/// Language models on your own machine, from the files they are published as.
+#[derive(Parser, Debug)]
+#[command(name = "rushlight", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Write on from a prompt.
+    Generate(GenerateArgs),
+    /// Text to token ids.
+    Tokenize(TokenizeArgs),
+    /// Token ids to text.
+    Detokenize(DetokenizeArgs),
+    /// What is in a model file, and the memory that running it takes.
+    Inspect(InspectArgs),
+    /// How well a model predicts a text.
+    Perplexity(PerplexityArgs),
+    /// Serve a folder with the headers that a page of ours needs.
+    Serve(ServeArgs),
+}
+
+/// Flags of every command.
+#[derive(Args, Debug)]
+pub struct CommonArgs {
+    /// Model file (GGUF); of a split model the first part, `-00001-of-0000N.gguf`.
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Where to run: a hardware GPU or else the CPU, or one of them by force.
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
+    pub backend: Backend,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Auto,
+    Cpu,
+    Gpu,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kv {
+    F16,
+    F32,
+}
+
+/// Arithmetic of the activations.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// F32 throughout.
+    Exact,
+}
+
+/// Flags of the commands that run the model.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Threads of the CPU backend; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Type of the KV cache.
+    #[arg(long, value_enum, default_value_t = Kv::F16)]
+    pub kv: Kv,
+    /// Arithmetic of the activations.
+    #[arg(long, value_enum, default_value_t = Precision::Exact)]
+    pub precision: Precision,
+}
+
+impl RunArgs {
+    /// Options of the loader.
+    pub fn load_options(&self, common: &CommonArgs, context: Option<usize>) -> LoadOptions {
+        let Precision::Exact = self.precision;
+        LoadOptions {
+            backend: match common.backend {
+                Backend::Auto => BackendChoice::Auto,
+                Backend::Cpu => BackendChoice::Cpu,
+                Backend::Gpu => BackendChoice::Gpu,
+            },
+            adapter: None,
+            threads: self.threads,
+            kv: match self.kv {
+                Kv::F16 => DType::F16,
+                Kv::F32 => DType::F32,
+            },
+            context,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The prompt.
+    #[arg(long, required_unless_present = "prompt_file", conflicts_with = "prompt_file")]
+    pub prompt: Option<String>,
+    /// A file with the prompt; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub prompt_file: Option<PathBuf>,
+    /// Most tokens to write.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub max_tokens: usize,
+    /// Positions of the KV cache; the model's, at most 4096, by default.
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// A text that ends the answer; may be given again.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// A token id that ends the answer; may be given again.
+    #[arg(long, value_name = "ID")]
+    pub stop_id: Vec<u32>,
+    /// Write on after the model's own end tokens.
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// Take `<bos>` and the like in the prompt for plain text.
+    #[arg(long)]
+    pub no_special: bool,
+    /// Give each token's log-probability and the N likeliest ones.
+    #[arg(long, value_name = "N")]
+    pub logprobs: Option<usize>,
+}
+
+/// How tokens are picked.
+#[derive(Args, Debug)]
+pub struct SamplingArgs {
+    /// Randomness; 0 takes the likeliest token.
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Keep the N likeliest tokens; 0 keeps all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub top_k: usize,
+    /// Keep the likeliest tokens that together have this probability.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Keep tokens with at least this share of the largest probability.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub min_p: f32,
+    /// Makes recent tokens less likely by division; 1 is off.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub repetition_penalty: f32,
+    /// Taken from a recent token's logit for each time it occurs.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub frequency_penalty: f32,
+    /// Taken once from a recent token's logit.
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub presence_penalty: f32,
+    /// Added to a token's logit, as ID=BIAS; may be given again; `-inf` forbids the token.
+    #[arg(long, value_name = "ID=BIAS", value_parser = parse_bias)]
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Same seed, same text; taken from the clock if not given.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+fn parse_bias(text: &str) -> Result<(u32, f32), String> {
+    let (id, bias) = text.split_once('=').ok_or("expected ID=BIAS")?;
+    let id = id.parse().map_err(|_| format!("expected a token id, got {id:?}"))?;
+    let bias = bias.parse().map_err(|_| format!("expected a number, got {bias:?}"))?;
+    Ok((id, bias))
+}
+
+impl GenerateArgs {
+    /// Options of the session.
+    pub fn generate_options(&self) -> GenerateOptions {
+        let s = &self.sampling;
+        let clock = || {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.map_or(0, |elapsed| elapsed.as_nanos() as u64)
+        };
+        GenerateOptions {
+            max_tokens: Some(self.max_tokens),
+            sampling: Settings {
+                temperature: s.temperature,
+                top_k: s.top_k,
+                top_p: s.top_p,
+                min_p: s.min_p,
+                repetition_penalty: s.repetition_penalty,
+                frequency_penalty: s.frequency_penalty,
+                presence_penalty: s.presence_penalty,
+                logit_bias: s.logit_bias.clone(),
+                seed: s.seed.unwrap_or_else(clock),
+                ..Settings::default()
+            },
+            stop: self.stop.clone(),
+            stop_ids: self.stop_id.clone(),
+            ignore_eos: self.ignore_eos,
+            logprobs: self.logprobs,
+            parse_special: !self.no_special,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub struct TokenizeArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The text.
+    #[arg(long, required_unless_present = "file", conflicts_with = "file")]
+    pub text: Option<String>,
+    /// A file with the text; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Take `<bos>` and the like for plain text.
+    #[arg(long)]
+    pub no_special: bool,
+    /// Leave out the tokens that the model expects around a text.
+    #[arg(long)]
+    pub no_bos: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DetokenizeArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Token ids, separated by commas or spaces.
+    #[arg(long, required = true, num_args = 1.., value_delimiter = ',')]
+    pub ids: Vec<u32>,
+    /// Leave special tokens out of the text.
+    #[arg(long)]
+    pub skip_special: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Positions of the KV cache in the memory plan.
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    /// Type of the KV cache in the memory plan.
+    #[arg(long, value_enum, default_value_t = Kv::F16)]
+    pub kv: Kv,
+    /// Print the plan, a line a step.
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PerplexityArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The text to score.
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Positions of a window, BOS included.
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub context: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Folder behind `/`.
+    pub root: PathBuf,
+    /// Model file to serve under /models/.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Recorded for the page: where it should run the model.
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
+    pub backend: Backend,
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8787)]
+    pub port: u16,
+    /// A further folder or file, as /PREFIX=PATH; may be given again.
+    #[arg(long, value_name = "/PREFIX=PATH", value_parser = parse_mount)]
+    pub mount: Vec<(String, PathBuf)>,
+    /// Print the address as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_mount(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((prefix, path)) if prefix.starts_with('/') => Ok((prefix.to_owned(), path.into())),
+        _ => Err("expected /PREFIX=PATH".to_owned()),
+    }
+}
+
+/// A text from a flag or a file.
+pub fn text_or_file(text: Option<&String>, file: Option<&PathBuf>) -> Result<String, CliError> {
+    match (text, file) {
+        (Some(text), _) => Ok(text.clone()),
+        (None, Some(path)) if path.as_os_str() == "-" => {
+            std::io::read_to_string(std::io::stdin()).map_err(|error| CliError::file(path, &error))
+        }
+        (None, Some(path)) => std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error)),
+        (None, None) => Err(CliError::usage("a text or a file with one is needed")),
+    }
+}

@@ -1,0 +1,66 @@
+//! One line on stderr and an exit code: 2 for bad usage, 1 for failure.
+
+use std::fmt;
+use std::path::Path;
+
+use rushlight::session::SessionError;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub struct CliError {
+    usage: bool,
+    code: &'static str,
+    message: String,
+}
+
+impl CliError {
+    /// Options or arguments that make no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        CliError { usage: true, code: "ERR_BAD_ARGUMENT", message: message.into() }
+    }
+
+    /// Anything that went wrong on the way.
+    pub fn failure(code: &'static str, message: impl Into<String>) -> Self {
+        CliError { usage: false, code, message: message.into() }
+    }
+
+    /// A file that can't be read or written.
+    pub fn file(path: &Path, error: &std::io::Error) -> Self {
+        CliError::failure("ERR_FILE", format!("{}: {error}", path.display()))
+    }
+
+    /// clap's message without its further paragraphs.
+    pub fn from_clap(error: &clap::Error) -> Self {
+        let rendered = error.render().to_string();
+        let lines: Vec<&str> = rendered
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+            .filter(|line| !line.is_empty())
+            .collect();
+        let message = lines.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        CliError::usage(format!("{message} (see rushlight --help)"))
+    }
+
+    /// 2 for bad usage, 1 for failure.
+    pub fn exit_code(&self) -> u8 {
+        if self.usage { 2 } else { 1 }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One line, whatever a file's strings bring along.
+        let line: String = self.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        write!(f, "error [{}]: {line}", self.code)
+    }
+}
+
+impl<E: Into<SessionError>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let code = error.code();
+        CliError { usage: code == "ERR_BAD_ARGUMENT", code, message: error.to_string() }
+    }
+}

@@ -1,0 +1,99 @@
+//! Model files on disk, whole or in parts, into the library's incremental readers.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rushlight::formats::gguf::{GgufReader, Header, split_names};
+use rushlight::session::{Host, LoadOptions, Loader, Session};
+
+use crate::error::CliError;
+
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// One file of a model.
+struct Part {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Part {
+    fn open(path: PathBuf) -> Result<Self, CliError> {
+        let opened = File::open(&path).and_then(|file| file.metadata().map(|meta| (file, meta)));
+        let (file, meta) = opened.map_err(|error| CliError::file(&path, &error))?;
+        if !meta.is_file() {
+            return Err(CliError::failure("ERR_FILE", format!("{}: not a file", path.display())));
+        }
+        Ok(Part { path, file, bytes: meta.len() })
+    }
+
+    /// The next bytes; empty at the end.
+    fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<&'a [u8], CliError> {
+        let count = self.file.read(buffer).map_err(|error| CliError::file(&self.path, &error))?;
+        Ok(&buffer[..count])
+    }
+}
+
+/// The files of a model: itself, or all parts of a split one.
+fn parts(path: &Path) -> Result<Vec<Part>, CliError> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match split_names(name) {
+        Some(names) => names.iter().map(|name| Part::open(path.with_file_name(name))).collect(),
+        None => Ok(vec![Part::open(path.to_owned())?]),
+    }
+}
+
+/// Reads only the header of a model's first file.
+pub fn read_header(path: &Path) -> Result<Header, CliError> {
+    let mut part = parts(path)?.swap_remove(0);
+    let mut reader = GgufReader::with_file_len(part.bytes);
+    let mut buffer = vec![0; CHUNK];
+    while reader.header().is_none() {
+        let chunk = part.read(&mut buffer)?;
+        if chunk.is_empty() {
+            reader.finish()?;
+            break;
+        }
+        reader.push(chunk)?;
+    }
+    reader
+        .into_header()
+        .ok_or_else(|| CliError::failure("ERR_BAD_FILE", format!("{}: no header", path.display())))
+}
+
+/// Loads a model with a progress bar on a terminal.
+pub async fn load(path: &Path, options: LoadOptions, host: Host) -> Result<Session, CliError> {
+    let mut parts = parts(path)?;
+    let bar = progress_bar(parts.iter().map(|part| part.bytes).sum());
+    let mut loader = Loader::new(options, host, parts.first().map(|part| part.bytes)).await?;
+    let mut buffer = vec![0; CHUNK];
+    for (index, part) in parts.iter_mut().enumerate() {
+        if index > 0 {
+            loader.next_part(Some(part.bytes)).await?;
+        }
+        loop {
+            let chunk = part.read(&mut buffer)?;
+            if chunk.is_empty() {
+                break;
+            }
+            bar.inc(chunk.len() as u64);
+            loader.push(chunk).await?;
+        }
+    }
+    let session = loader.finish().await?;
+    bar.finish_and_clear();
+    Ok(session)
+}
+
+/// Bytes on stderr, only where someone looks.
+fn progress_bar(bytes: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = "loading {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
+}

@@ -1,0 +1,42 @@
+//! `rushlight perplexity`
+
+use std::io::IsTerminal;
+
+use indicatif::ProgressBar;
+use rushlight::session::{Host, report};
+use serde_json::json;
+
+use crate::args::PerplexityArgs;
+use crate::error::CliError;
+use crate::model_file;
+
+pub fn run(args: &PerplexityArgs) -> Result<(), CliError> {
+    let text = std::fs::read_to_string(&args.file).map_err(|error| CliError::file(&args.file, &error))?;
+    let load = args.run.load_options(&args.common, Some(args.context));
+    pollster::block_on(async {
+        let mut session = model_file::load(&args.common.model, load, Host::native()).await?;
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let score = session
+            .score(&text, args.context, |done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            })
+            .await?;
+        bar.finish_and_clear();
+        let info = session.info();
+        if args.common.json {
+            let backend = report::backend(&info.backend, &info.reason);
+            let (nll, windows) = (score.nll, &score.windows);
+            let ppl = nll.exp();
+            println!(
+                "{}",
+                json!({ "nll": nll, "perplexity": ppl, "tokens": score.tokens, "windows": windows, "backend": backend })
+            );
+            return Ok(());
+        }
+        println!("mean negative log-likelihood {:.6} nats over {} tokens", score.nll, score.tokens);
+        println!("perplexity                   {:.4}", score.nll.exp());
+        eprintln!("backend {} ({}): {}", info.backend.kind, info.backend.device, info.reason);
+        Ok(())
+    })
+}

@@ -1,0 +1,210 @@
+//! Runs the kernels' cases on an executor and judges them by the references: in the tests, and in browsers.
+
+use thiserror::Error;
+
+use crate::formats::quant::{QuantError, dequantise};
+use crate::kernel::{Case, Io, Judged, Op, Operand};
+use crate::plan::executor::PlanId;
+use crate::plan::executor::WeightId;
+use crate::plan::{ExecError, Executor, Extent, Plan, Progress, Rows, Storage, ValueId};
+use crate::tensor::{DType, Shape, TensorDesc};
+
+/// Sizes of the chunks in which weights are written: nothing that a block, a word or a row divides.
+const CHUNKS: [usize; 5] = [1, 5, 1_001, 65_537, 300_007];
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CaseReport {
+    /// Largest error, as a share of what is allowed: at most 1.
+    pub worst: f64,
+    /// Elements that were compared.
+    pub elements: usize,
+}
+
+/// Why a case did not pass.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum CaseError {
+    /// The executor refused.
+    #[error(transparent)]
+    Executor(#[from] ExecError),
+    /// An input's blocks could not be decoded for the reference.
+    #[error(transparent)]
+    Quant(#[from] QuantError),
+    /// An output of the wrong size.
+    #[error("output {output}: expected {expected} elements, got {got}")]
+    Size {
+        /// Which output.
+        output: usize,
+        /// Elements of the reference.
+        expected: usize,
+        /// Elements that were read.
+        got: usize,
+    },
+    /// An element further from the reference than rounding explains.
+    #[error("output {output}, element {element}: expected {expected} within {allowed:e}, got {got}")]
+    Wrong {
+        /// Which output.
+        output: usize,
+        /// Its element.
+        element: usize,
+        /// The reference.
+        expected: f64,
+        /// What the executor gave.
+        got: f64,
+        /// The error that rounding explains.
+        allowed: f64,
+    },
+}
+
+/// Runs one case as a plan of one step, and compares. Clears the executor.
+pub async fn run_case<E: Executor>(executor: &mut E, case: &Case) -> Result<CaseReport, CaseError> {
+    executor.clear();
+    let (plan, outputs) = plan_of(case);
+    let mut loaded = Vec::new();
+    for &index in case.weights {
+        load_weight(executor, &input_name(index), case.inputs[index].operand, &case.input_bytes(index))
+            .await?;
+        loaded.push(index);
+    }
+    executor.finish_weights().await?;
+    let id = executor.prepare(&plan, case.tokens)?;
+    for index in (0..case.inputs.len()).filter(|index| !loaded.contains(index)) {
+        executor.write(&input_name(index), &case.input_bytes(index))?;
+    }
+    for index in 0..case.outputs.len() {
+        if keeps_content(case) {
+            executor.write(&output_name(index), &case.output_bytes(index))?;
+        }
+    }
+    let got = run_plan(executor, id, Extent { tokens: case.tokens, pos: case.pos }, &outputs).await?;
+    judge(case, &got)
+}
+
+/// Runs every case; `each` hears of one as it ends.
+pub async fn run_all<E: Executor>(
+    executor: &mut E,
+    mut each: impl FnMut(&Case, &Result<CaseReport, CaseError>),
+) {
+    for case in crate::kernel::all_cases() {
+        let result = run_case(executor, &case).await;
+        each(&case, &result);
+    }
+}
+
+/// Runs a prepared plan to its end and reads values of it.
+async fn run_plan<E: Executor>(
+    executor: &mut E,
+    plan: PlanId,
+    extent: Extent,
+    values: &[ValueId],
+) -> Result<Vec<Vec<u8>>, ExecError> {
+    executor.begin(plan, extent)?;
+    while executor.advance(50.0).await? == Progress::More {}
+    let mut read = Vec::with_capacity(values.len());
+    for &value in values {
+        read.push(executor.read(plan, value).await?);
+    }
+    Ok(read)
+}
+
+/// Writes a weight in uneven chunks.
+async fn load_weight<E: Executor>(
+    executor: &mut E,
+    name: &str,
+    operand: Operand,
+    bytes: &[u8],
+) -> Result<WeightId, ExecError> {
+    let shape = Shape::new([operand.rows, operand.cols]);
+    let id = executor.add_weight(&TensorDesc { name: name.to_owned(), dtype: operand.dtype, shape })?;
+    let mut at = 0;
+    for size in CHUNKS.into_iter().cycle() {
+        let end = (at + size).min(bytes.len());
+        executor.write_weight(id, at, &bytes[at..end]).await?;
+        at = end;
+        if at == bytes.len() {
+            break;
+        }
+    }
+    Ok(id)
+}
+
+fn input_name(index: usize) -> String {
+    format!("input{index}")
+}
+
+fn output_name(index: usize) -> String {
+    format!("output{index}")
+}
+
+/// Whether the step leaves parts of its output as they were: a cache.
+fn keeps_content(case: &Case) -> bool {
+    matches!(case.op, Op::KvWrite(_))
+}
+
+fn plan_of(case: &Case) -> (Plan, Vec<ValueId>) {
+    let mut plan = Plan::new();
+    let mut add = |storage, name: String, operand: Operand| {
+        plan.add(storage, &name, operand.dtype, Rows::Fixed(operand.rows), operand.cols)
+    };
+    let inputs: Vec<ValueId> = (0..case.inputs.len())
+        .map(|index| {
+            let storage = match () {
+                () if case.weights.contains(&index) => Storage::Weight,
+                () if case.caches.contains(&index) => Storage::State,
+                () => Storage::Input,
+            };
+            add(storage, input_name(index), case.inputs[index].operand)
+        })
+        .collect();
+    let storage = if keeps_content(case) { Storage::State } else { Storage::Output };
+    let outputs: Vec<ValueId> =
+        (0..case.outputs.len()).map(|index| add(storage, output_name(index), case.outputs[index])).collect();
+    plan.steps.push(crate::plan::Step { op: case.op.clone(), inputs, outputs: outputs.clone() });
+    (plan, outputs)
+}
+
+/// Compares with the reference.
+fn judge(case: &Case, got: &[Vec<u8>]) -> Result<CaseReport, CaseError> {
+    let mut inputs = Vec::with_capacity(case.inputs.len());
+    for (index, input) in case.inputs.iter().enumerate() {
+        inputs.push(decode(input.operand.dtype, &case.input_bytes(index))?);
+    }
+    let mut before = Vec::with_capacity(case.outputs.len());
+    for (index, output) in case.outputs.iter().enumerate().filter(|_| keeps_content(case)) {
+        before.push(decode(output.dtype, &case.output_bytes(index))?);
+    }
+    let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let before: Vec<&[f64]> = before.iter().map(Vec::as_slice).collect();
+    let kernel = case.op.kernel();
+    let reference = |io: &Io<'_>| (kernel.reference(io, &inputs, &before), kernel.tolerance(io));
+    let (expected, tolerance) = case.with_io(reference);
+    let mut report = CaseReport::default();
+    for (output, (expected, bytes)) in expected.iter().zip(got).enumerate() {
+        let got = decode(case.outputs[output].dtype, bytes)?;
+        if got.len() != expected.len() {
+            return Err(CaseError::Size { output, expected: expected.len(), got: got.len() });
+        }
+        for (element, (&Judged { value, magnitude }, &got)) in expected.iter().zip(&got).enumerate() {
+            let (error, allowed) = ((got - value).abs(), tolerance * magnitude);
+            // Written so that a NaN fails.
+            if error <= allowed {
+                report.worst = report.worst.max(if error > 0.0 { error / allowed } else { 0.0 });
+            } else {
+                return Err(CaseError::Wrong { output, element, expected: value, got, allowed });
+            }
+        }
+        report.elements += got.len();
+    }
+    Ok(report)
+}
+
+/// Elements of any type as f64.
+fn decode(dtype: DType, bytes: &[u8]) -> Result<Vec<f64>, QuantError> {
+    if dtype == DType::U32 {
+        let words = bytes.as_chunks::<4>().0;
+        return Ok(words.iter().map(|word| f64::from(u32::from_le_bytes(*word))).collect());
+    }
+    let mut values = vec![0.0; bytes.len() / dtype.block_bytes() * dtype.block_elements()];
+    dequantise(dtype, bytes, &mut values)?;
+    Ok(values.into_iter().map(f64::from).collect())
+}

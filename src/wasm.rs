@@ -1,0 +1,479 @@
+//! The wasm boundary: the only file that names wasm-bindgen.
+//!
+//! What crosses it is bytes, text and JSON, in the words of `pkg/src/engine.ts`; `tsc` checks the generated declarations
+//! against the interfaces there. Every failure becomes a JavaScript `Error` with a stable `code`. A panic is a trap, after
+//! which nothing here may be called but [`last_panic`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+
+use js_sys::{Function, Promise, Reflect};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::sampler::Settings;
+use crate::session::{
+    AdapterHint, BackendChoice, CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader,
+    Session, SessionError,
+};
+use crate::tensor::DType;
+use crate::tokenizer::EncodeOptions;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+thread_local! {
+    /// Gives the worker's event loop a turn; a promise that is kept after it.
+    static BREATHE: RefCell<Option<Function>> = const { RefCell::new(None) };
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+#[wasm_bindgen(start)]
+fn start() {
+    std::panic::set_hook(Box::new(|panic| {
+        LAST_PANIC.with(|last| {
+            if let Ok(mut last) = last.try_borrow_mut() {
+                *last = Some(panic.to_string());
+            }
+        });
+    }));
+}
+
+/// What the last panic said: the trap that ends it says nothing.
+#[wasm_bindgen(js_name = lastPanic)]
+pub fn last_panic() -> Option<String> {
+    LAST_PANIC.with(|last| last.try_borrow().ok()?.clone())
+}
+
+/// The version of this crate, as the npm package reports it.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// Lets the worker hear its messages.
+fn breathe() -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async {
+        let turn = BREATHE.with(|breathe| breathe.borrow().as_ref()?.call0(&JsValue::NULL).ok());
+        if let Some(turn) = turn {
+            // Whether the promise is kept or broken, the turn is over.
+            JsFuture::from(Promise::resolve(&turn)).await.ok();
+        }
+    })
+}
+
+/// An `Error` with a code.
+fn error(code: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    // Setting a property of a new object cannot fail.
+    Reflect::set(&error, &"code".into(), &code.into()).ok();
+    error.into()
+}
+
+fn session_error(failure: SessionError) -> JsValue {
+    error(failure.code(), &failure.to_string())
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsValue> {
+    serde_json::from_str(json).map_err(|failure| error("ERR_BAD_ARGUMENT", &failure.to_string()))
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, JsValue> {
+    serde_json::to_string(value).map_err(|failure| error("ERR_INTERNAL", &failure.to_string()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateOptions {
+    backend: String,
+    kv: String,
+    context: Option<usize>,
+    adapter: Option<Adapter>,
+    file_bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Adapter {
+    name: String,
+    software: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Request {
+    prompt: String,
+    max_tokens: Option<usize>,
+    temperature: Option<f32>,
+    top_k: Option<usize>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    frequency_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    seed: Option<u64>,
+    #[serde(default)]
+    stop: Vec<String>,
+    logprobs: Option<usize>,
+    /// JSON has no infinities: JavaScript writes `null` for the -inf that forbids a token.
+    #[serde(default)]
+    logit_bias: BTreeMap<u32, Option<f32>>,
+}
+
+impl Request {
+    fn into_options(self) -> (String, GenerateOptions) {
+        let off = Settings::default();
+        let sampling = Settings {
+            temperature: self.temperature.unwrap_or(off.temperature),
+            top_k: self.top_k.unwrap_or(off.top_k),
+            top_p: self.top_p.unwrap_or(off.top_p),
+            min_p: self.min_p.unwrap_or(off.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(off.repetition_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(off.frequency_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(off.presence_penalty),
+            seed: self.seed.unwrap_or(off.seed),
+            logit_bias: self
+                .logit_bias
+                .into_iter()
+                .map(|(id, bias)| (id, bias.unwrap_or(f32::NEG_INFINITY)))
+                .collect(),
+            ..off
+        };
+        let options = GenerateOptions {
+            max_tokens: self.max_tokens,
+            sampling,
+            stop: self.stop,
+            logprobs: self.logprobs,
+            ..GenerateOptions::default()
+        };
+        (self.prompt, options)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info {
+    name: String,
+    architecture: &'static str,
+    parameters: usize,
+    vocabulary: usize,
+    context: usize,
+    trained_context: usize,
+    kv: &'static str,
+    backend: Backend,
+    timings: Timings,
+}
+
+#[derive(Serialize)]
+struct Backend {
+    kind: String,
+    device: String,
+    software: bool,
+    reason: String,
+}
+
+/// Milliseconds.
+#[derive(Serialize)]
+struct Timings {
+    header: f64,
+    tokenizer: f64,
+}
+
+/// What [`Engine::next`] gives, with one field for what it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Step {
+    Piece(Piece),
+    End(End),
+}
+
+#[derive(Serialize)]
+struct Piece {
+    id: u32,
+    text: String,
+    logprob: Option<f32>,
+    top: Vec<Alternative>,
+}
+
+#[derive(Serialize)]
+struct Alternative {
+    id: u32,
+    text: String,
+    logprob: f32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct End {
+    reason: &'static str,
+    text: String,
+    prompt_tokens: usize,
+    tokens: usize,
+    first_token_ms: f64,
+    prefill_tokens_per_second: f64,
+    decode_tokens_per_second: f64,
+}
+
+/// Bytes.
+#[derive(Serialize)]
+struct Memory {
+    weights: usize,
+    kv: usize,
+    scratch: usize,
+    tokenizer: usize,
+}
+
+/// Ends what an [`Engine`] is doing. An object of its own: async methods hold the engine itself.
+#[wasm_bindgen(js_name = CancelFlag)]
+pub struct JsCancelFlag(CancelFlag);
+
+#[wasm_bindgen(js_class = CancelFlag)]
+impl JsCancelFlag {
+    /// Asks to stop.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// One model: first it takes in its file, then it answers.
+#[wasm_bindgen]
+pub struct Engine {
+    stage: Stage,
+    cancel: CancelFlag,
+}
+
+enum Stage {
+    Loading(Box<Loader>),
+    Ready(Box<Session>),
+    /// A load that failed, or one that is being finished.
+    Gone,
+}
+
+/// Opens the backend; takes `CreateOptions` as JSON, and a function whose promise is kept after a turn of the event loop.
+#[wasm_bindgen(js_name = createEngine)]
+pub async fn create_engine(
+    options: String,
+    #[wasm_bindgen(unchecked_param_type = "() => Promise<void>")] turn: Function,
+) -> Result<Engine, JsValue> {
+    let options: CreateOptions = parse(&options)?;
+    BREATHE.with(|breathe| breathe.replace(Some(turn)));
+    let kv = match options.kv.as_str() {
+        "f16" => DType::F16,
+        "f32" => DType::F32,
+        other => return Err(error("ERR_BAD_ARGUMENT", &format!("kv: expected f16 or f32, got {other}"))),
+    };
+    let load = LoadOptions {
+        backend: BackendChoice::parse(&options.backend).map_err(session_error)?,
+        adapter: options.adapter.map(|Adapter { name, software }| AdapterHint { name, software }),
+        kv,
+        context: options.context,
+        ..LoadOptions::default()
+    };
+    let cancel = CancelFlag::default();
+    let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
+    let loader = Loader::new(load, host, options.file_bytes).await.map_err(session_error)?;
+    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel })
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// The flag that ends whatever the engine is doing.
+    #[wasm_bindgen(js_name = cancelFlag)]
+    pub fn cancel_flag(&self) -> JsCancelFlag {
+        JsCancelFlag(self.cancel.clone())
+    }
+
+    /// Takes in the next bytes of the file; waits while the device has enough to do.
+    pub async fn push(&mut self, chunk: Vec<u8>) -> Result<(), JsValue> {
+        match &mut self.stage {
+            Stage::Loading(loader) => loader.push(&chunk).await.map_err(session_error),
+            Stage::Ready(_) | Stage::Gone => Err(error("ERR_INTERNAL", "push: the file has ended already")),
+        }
+    }
+
+    /// Whether header and tokenizer have been read.
+    #[wasm_bindgen(js_name = hasHeader)]
+    pub fn has_header(&self) -> bool {
+        match &self.stage {
+            Stage::Loading(loader) => loader.has_header(),
+            Stage::Ready(_) => true,
+            Stage::Gone => false,
+        }
+    }
+
+    /// Ends the file; the model is ready then. Returns `CoreInfo` as JSON.
+    pub async fn finish(&mut self) -> Result<String, JsValue> {
+        let Stage::Loading(loader) = mem::replace(&mut self.stage, Stage::Gone) else {
+            return Err(error("ERR_INTERNAL", "finish: no file is being loaded"));
+        };
+        let session = loader.finish().await.map_err(session_error)?;
+        let info = session.info();
+        self.stage = Stage::Ready(Box::new(session));
+        to_json(&Info {
+            name: info.name,
+            architecture: info.architecture,
+            parameters: info.parameters,
+            vocabulary: info.vocabulary,
+            context: info.context,
+            trained_context: info.trained_context,
+            kv: if info.kv == DType::F32 { "f32" } else { "f16" },
+            backend: Backend {
+                kind: info.backend.kind.to_string(),
+                device: info.backend.device,
+                software: info.backend.software,
+                reason: info.reason,
+            },
+            timings: Timings { header: info.timings.header_ms, tokenizer: info.timings.tokenizer_ms },
+        })
+    }
+
+    /// Begins an answer; takes a `GenerateRequest` as JSON.
+    pub fn start(&mut self, request: &str) -> Result<(), JsValue> {
+        let (prompt, options) = parse::<Request>(request)?.into_options();
+        self.session()?.start(&prompt, options).map_err(session_error)
+    }
+
+    /// The next event of the answer: `CoreEvent` as JSON.
+    pub async fn next(&mut self) -> Result<String, JsValue> {
+        let event = self.session()?.next().await.map_err(session_error)?;
+        let step = match event {
+            Some(Event::Piece(piece)) => Step::Piece(Piece {
+                id: piece.id,
+                text: piece.text,
+                logprob: piece.logprob,
+                top: piece
+                    .top
+                    .into_iter()
+                    .map(|token| Alternative { id: token.id, text: token.text, logprob: token.logprob })
+                    .collect(),
+            }),
+            Some(Event::Done { text, stats }) => Step::End(End {
+                reason: Finish::name(stats.finish),
+                text,
+                prompt_tokens: stats.prompt_tokens,
+                tokens: stats.tokens,
+                first_token_ms: stats.first_token_ms,
+                prefill_tokens_per_second: stats.prefill_per_second(),
+                decode_tokens_per_second: stats.decode_per_second(),
+            }),
+            None => return Err(error("ERR_INTERNAL", "next: no answer was begun")),
+        };
+        to_json(&step)
+    }
+
+    /// Where the bytes are: `CoreMemory` as JSON.
+    pub fn memory(&mut self) -> Result<String, JsValue> {
+        let session = self.session()?;
+        let held = session.memory();
+        let tokenizer = session.tokenizer().bytes().unwrap_or(0);
+        to_json(&Memory { weights: held.weights, kv: held.states, scratch: held.scratch, tokenizer })
+    }
+
+    /// Token ids of a text, as a prompt would have them.
+    pub fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, JsValue> {
+        let options = EncodeOptions { add_special: true, parse_special: true };
+        let ids = self.session()?.tokenizer().encode(text, options);
+        ids.map_err(|failure| session_error(failure.into()))
+    }
+
+    /// The text of token ids, special tokens left out.
+    pub fn detokenize(&mut self, ids: &[u32]) -> Result<String, JsValue> {
+        self.session()?.tokenizer().decode(ids, true).map_err(|failure| session_error(failure.into()))
+    }
+
+    fn session(&mut self) -> Result<&mut Session, JsValue> {
+        match &mut self.stage {
+            Stage::Ready(session) => Ok(session),
+            Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
+        }
+    }
+}
+
+/// Runs the kernels' own cases in a browser. Not in the package that visitors download.
+#[cfg(feature = "selftest")]
+mod selftest {
+    use super::*;
+    use crate::cpu::{CpuExecutor, CpuOptions};
+    use crate::gpu::{GpuExecutor, GpuOptions};
+    use crate::kernel::{self, shader};
+    use crate::plan::Executor;
+    use crate::selftest::run_case;
+    use crate::session::AnyExecutor;
+
+    /// A case that agreed with its reference.
+    #[derive(Serialize)]
+    struct Passed {
+        label: String,
+        /// Largest error as a share of what is allowed.
+        worst: f64,
+        elements: usize,
+    }
+
+    /// Names and sources of every shader as an executor would hand it to the device: pairs, as JSON.
+    #[wasm_bindgen(js_name = expandedShaders)]
+    pub fn expanded_shaders() -> Result<String, JsValue> {
+        let shaders =
+            shader::expanded_shaders().map_err(|failure| error("ERR_INTERNAL", &failure.to_string()))?;
+        to_json(&shaders)
+    }
+
+    /// An executor without a model.
+    #[wasm_bindgen]
+    pub struct SelfTest {
+        executor: AnyExecutor,
+        cases: Vec<kernel::Case>,
+    }
+
+    /// Opens the executor of a backend, `gpu` or `cpu`.
+    #[wasm_bindgen(js_name = createSelfTest)]
+    pub async fn create_self_test(backend: String) -> Result<SelfTest, JsValue> {
+        let executor = match backend.as_str() {
+            "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions { threads: None, clock: performance_now })),
+            _ => AnyExecutor::Gpu(
+                GpuExecutor::open(GpuOptions::new(performance_now))
+                    .await
+                    .map_err(|failure| session_error(failure.into()))?,
+            ),
+        };
+        Ok(SelfTest { executor, cases: kernel::all_cases() })
+    }
+
+    #[wasm_bindgen]
+    impl SelfTest {
+        /// Number of cases.
+        pub fn cases(&self) -> usize {
+            self.cases.len()
+        }
+
+        /// What the cases run on.
+        pub fn device(&self) -> String {
+            self.executor.info().device
+        }
+
+        /// Label of a case.
+        pub fn label(&self, index: usize) -> Option<String> {
+            Some(self.cases.get(index)?.label())
+        }
+
+        /// Runs a case against its reference: `Passed` as JSON, or an error that says where they part.
+        pub async fn run(&mut self, index: usize) -> Result<String, JsValue> {
+            let Some(case) = self.cases.get(index) else {
+                return Err(error(
+                    "ERR_BAD_ARGUMENT",
+                    &format!("case: expected less than {}, got {index}", self.cases.len()),
+                ));
+            };
+            let label = case.label();
+            match run_case(&mut self.executor, case).await {
+                Ok(report) => to_json(&Passed { label, worst: report.worst, elements: report.elements }),
+                Err(failure) => Err(error("ERR_SELFTEST", &format!("{label}: {failure}"))),
+            }
+        }
+    }
+}

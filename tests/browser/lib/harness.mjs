@@ -1,0 +1,53 @@
+// The few parts of a test runner that browsers need: they start once, pages end with their test, and whatever a page
+// complains of fails the test.
+
+import { openBrowser } from "./browsers.mjs";
+
+/** What a test is given. */
+export class Context {
+  #browsers = new Map();
+  #pages = [];
+  #expected = [];
+
+  constructor(server) {
+    this.server = server;
+  }
+
+  /** Address of a path on the test server. */
+  url(path) {
+    return this.server.url + path;
+  }
+
+  /** A new page, closed when the test ends. */
+  async page(browserName, path = "/", options = {}) {
+    if (!this.#browsers.has(browserName)) this.#browsers.set(browserName, openBrowser(browserName));
+    const page = await (await this.#browsers.get(browserName)).newPage(options);
+    this.#pages.push(page);
+    await page.goto(this.url(path));
+    return page;
+  }
+
+  /** A complaint of the page that belongs to the test. */
+  expectProblem(pattern) {
+    this.#expected.push(pattern);
+  }
+
+  /** Runs a test; throws what it throws, or what its pages complained of. */
+  async run(test) {
+    try {
+      const note = await test.run(this);
+      const problems = this.#pages
+        .flatMap((page) => page.problems)
+        .filter((problem) => !this.#expected.some((pattern) => pattern.test(problem)));
+      if (problems.length > 0) throw new Error(`the page complained:\n${problems.join("\n")}`);
+      return note;
+    } finally {
+      this.#expected = [];
+      await Promise.all(this.#pages.splice(0).map((page) => page.close().catch(() => {})));
+    }
+  }
+
+  async close() {
+    for (const browser of this.#browsers.values()) await browser.then((b) => b.close()).catch(() => {});
+  }
+}

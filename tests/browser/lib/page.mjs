@@ -1,0 +1,53 @@
+// The demo page as a person uses it: fields, buttons, what it shows.
+
+/** Fills in what is given, and opens the settings that are folded away where one of those is. */
+export async function fillIn(page, { model, backend, kv, prompt, maxTokens, temperature }) {
+  if (model !== undefined) await page.fill("#model-url", model);
+  if (backend !== undefined) await page.select("#backend", backend);
+  if (kv !== undefined) {
+    await page.evaluate(() => (document.querySelector("details").open = true));
+    await page.select("#kv", kv);
+  }
+  if (prompt !== undefined) await page.fill("#prompt", prompt);
+  if (maxTokens !== undefined) await page.fill("#max-tokens", String(maxTokens));
+  if (temperature !== undefined) await page.fill("#temperature", String(temperature));
+}
+
+/** Everything the page shows. */
+export function read(page) {
+  return page.evaluate(() => {
+    const failure = document.querySelector("#failure");
+    return {
+      state: document.body.dataset.state,
+      status: document.querySelector("#status").textContent,
+      progress: document.querySelector("#progress-text").textContent,
+      failure: failure.hidden ? null : { code: failure.dataset.code, text: failure.innerText },
+      tokens: [...document.querySelectorAll("#answer .token")].map((token) => ({
+        id: Number(token.dataset.id),
+        text: token.textContent,
+      })),
+      facts: Object.fromEntries(
+        [...document.querySelectorAll("[data-fact]")].map((fact) => {
+          const number = Number(fact.dataset.value);
+          return [fact.dataset.fact, { value: Number.isNaN(number) ? fact.dataset.value : number, text: fact.textContent }];
+        }),
+      ),
+    };
+  });
+}
+
+/** Presses Generate and waits for the end; `onText` hears the answer as it grows. */
+export async function generate(page, { patience = 120_000, onText = () => {} } = {}) {
+  await page.click("#generate");
+  let shown = 0;
+  let last;
+  const end = Date.now() + patience;
+  for (;;) {
+    last = await read(page);
+    for (const token of last.tokens.slice(shown)) onText(token.text, token.id);
+    shown = last.tokens.length;
+    if (last.state === "ready" || last.state === "idle" || last.failure !== null) return last;
+    if (Date.now() > end) throw new Error(`no end after ${patience / 1000} s: ${last.status} ${last.progress}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}

@@ -1,0 +1,128 @@
+// The server of the browser tests. `rushlight serve` has tests of its own; this one can also do what a good server never
+// does: cut a file short, damage it, send it slowly. It sends a Content-Security-Policy with every answer, so that the
+// worker, which does not inherit the page's, is held to it too.
+
+import { createReadStream, statSync } from "node:fs";
+import { createServer } from "node:http";
+import path from "node:path";
+import { Transform } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { inRepository, MODEL, modelFile } from "./paths.mjs";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+};
+
+const HEADERS = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cross-origin-resource-policy": "same-origin",
+  "content-security-policy":
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'",
+};
+
+/** A folder behind a path; the longest path that fits decides. */
+const FOLDERS = [
+  ["/pkg/dist/", inRepository("pkg/dist")],
+  ["/pkg/wasm/", inRepository("pkg/wasm")],
+  ["/pkg/wasm-selftest/", inRepository("pkg/wasm-selftest")],
+  ["/test/", path.resolve(import.meta.dirname, "../pages")],
+  ["/small-models/", inRepository("target/small-models")],
+  ["/", inRepository("www/dist")],
+];
+
+/** Model files that are not as they should be. */
+const DAMAGED = {
+  // Cut in the middle of the weights: the server says that this is all there is.
+  "/models/truncated.gguf": (size) => ({ end: Math.floor(size / 2) }),
+  // Cut in the middle of the metadata.
+  "/models/header-only.gguf": () => ({ end: 100_000 }),
+  "/models/empty.gguf": () => ({ end: 0 }),
+  // Another magic number.
+  "/models/bad-magic.gguf": () => ({ flip: [0, 1] }),
+  // A number of tensors that no file can have: the high bytes of the 64-bit count after magic and version.
+  "/models/bad-count.gguf": () => ({ flip: [14, 15] }),
+  // The connection breaks although the length promised more.
+  "/models/cut-connection.gguf": (size) => ({ breakAt: Math.floor(size / 4) }),
+  // About 20 MB a second, to have time for pressing Stop.
+  "/models/slow.gguf": () => ({ bytesPerMs: 20_000 }),
+};
+
+/** Starts the server on a free port; `aborted` counts the bodies whose reader went away. */
+export async function startServer() {
+  const state = { aborted: 0 };
+  const server = createServer((request, answer) => {
+    handle(request, answer, state).catch((error) => {
+      console.error(`test server: ${request.url}: ${error.stack}`);
+      answer.destroy();
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://localhost:${server.address().port}`,
+    state,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function handle(request, answer, state) {
+  const { pathname } = new URL(request.url, "http://localhost");
+  if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
+  const damage = DAMAGED[pathname];
+  if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
+  const file = resolveFile(pathname);
+  if (file === undefined) {
+    answer.writeHead(404, { ...HEADERS, "content-type": "text/plain" }).end("not found");
+    return;
+  }
+  await sendFile(answer, file, {}, state);
+}
+
+function resolveFile(pathname) {
+  const [prefix, folder] = FOLDERS.find(([start]) => pathname.startsWith(start));
+  const name = path.normalize(decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
+  if (name.startsWith("..")) return undefined;
+  const file = path.join(folder, name);
+  return statSync(file, { throwIfNoEntry: false })?.isFile() ? file : undefined;
+}
+
+async function sendFile(answer, file, { end, flip = [], breakAt, bytesPerMs }, state) {
+  const size = end ?? statSync(file).size;
+  answer.writeHead(200, {
+    ...HEADERS,
+    "content-type": TYPES[path.extname(file)] ?? "application/octet-stream",
+    "content-length": size,
+  });
+  if (size === 0) {
+    answer.end();
+    return;
+  }
+  let at = 0;
+  const change = new Transform({
+    async transform(chunk, _, done) {
+      for (const position of flip) {
+        if (position >= at && position < at + chunk.length) chunk[position - at] ^= 0xff;
+      }
+      at += chunk.length;
+      if (bytesPerMs !== undefined) await sleep(chunk.length / bytesPerMs);
+      if (breakAt !== undefined && at >= breakAt) answer.destroy();
+      else done(null, chunk);
+    },
+  });
+  answer.on("close", () => {
+    if (!answer.writableFinished) state.aborted++;
+    source.destroy();
+  });
+  const source = createReadStream(file, { end: size - 1, highWaterMark: 256 * 1024 });
+  source.pipe(change).pipe(answer);
+}

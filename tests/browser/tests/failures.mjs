@@ -1,0 +1,80 @@
+// Every failure has its own message on the page, and the page works on after it.
+
+import assert from "node:assert/strict";
+
+import { fillIn, read } from "../lib/page.mjs";
+import { inRepository } from "../lib/paths.mjs";
+
+/** What a load that cannot work shows. */
+async function failedLoad(page, model, backend = "cpu") {
+  await fillIn(page, { model, backend });
+  await page.click("#load");
+  await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+  const { failure, state } = await read(page);
+  assert.equal(state, "idle");
+  return failure;
+}
+
+function failure(what, model, code, words, expected) {
+  return {
+    name: `failure: ${what}`,
+    async run(context) {
+      if (expected !== undefined) context.expectProblem(expected);
+      const page = await context.page("chromium");
+      const shown = await failedLoad(page, model);
+      assert.equal(shown.code, code, shown.text);
+      assert.match(shown.text, words);
+      return shown.text.split("\n").at(-1);
+    },
+  };
+}
+
+export default [
+  failure("a file cut in its weights", "/models/truncated.gguf", "ERR_BAD_FILE", /no model file that can be used/),
+  failure("a file cut in its metadata", "/models/header-only.gguf", "ERR_BAD_FILE", /no model file that can be used/),
+  failure("an empty file", "/models/empty.gguf", "ERR_BAD_FILE", /no model file that can be used/),
+  failure("another magic number", "/models/bad-magic.gguf", "ERR_BAD_FILE", /magic/i),
+  failure("a header with an absurd count", "/models/bad-count.gguf", "ERR_BAD_FILE", /no model file that can be used/),
+  failure("a page instead of a model", "/index.html", "ERR_BAD_FILE", /no model file that can be used/),
+  failure("a missing file", "/models/none.gguf", "ERR_NETWORK", /no model file at this address/, /404/),
+  failure("a connection that breaks", "/models/cut-connection.gguf", "ERR_NETWORK", /could not be fetched/, /ERR_CONTENT_LENGTH_MISMATCH|ERR_INCOMPLETE/),
+  {
+    name: "failure: a file of the visitor's that is no model",
+    async run(context) {
+      const page = await context.page("chromium");
+      await page.setFile("#model-file", inRepository("Cargo.toml"));
+      await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+      const { failure: shown } = await read(page);
+      assert.equal(shown.code, "ERR_BAD_FILE", shown.text);
+    },
+  },
+  {
+    name: "failure: no WebGPU where it is asked for",
+    async run(context) {
+      const page = await context.page("chromium-without-gpu");
+      const shown = await failedLoad(page, "/models/truncated.gguf", "gpu");
+      assert.equal(shown.code, "ERR_NO_BACKEND", shown.text);
+      assert.match(shown.text, /no usable GPU/);
+      return shown.text.split("\n").at(-1);
+    },
+  },
+  {
+    name: "failure: settings out of range, and a prompt over the context",
+    async run(context) {
+      const page = await context.page("chromium");
+      await fillIn(page, { backend: "cpu", prompt: "word ".repeat(60) });
+      await page.evaluate(() => (document.querySelector("details").open = true));
+      await page.fill("#context", "32");
+      await page.click("#generate");
+      await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+      const { failure: shown, state } = await read(page);
+      assert.equal(shown.code, "ERR_CONTEXT", shown.text);
+      assert.equal(state, "ready", "the model stays loaded");
+      const code = await page.evaluate(async () => {
+        const { loadModel } = await import("/pkg/dist/index.js");
+        return await loadModel("/x", { backend: "tpu" }).catch((error) => error.code);
+      });
+      assert.equal(code, "ERR_BAD_ARGUMENT");
+    },
+  },
+];

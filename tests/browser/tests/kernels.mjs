@@ -1,0 +1,49 @@
+// The selftest build in real browsers: every expanded shader through tint and naga without a message, every case of every
+// kernel against its reference.
+
+import assert from "node:assert/strict";
+
+import { requireBuilt } from "../lib/paths.mjs";
+
+async function selftestPage(context, browser) {
+  requireBuilt("pkg/wasm-selftest/rushlight_bg.wasm");
+  const page = await context.page(browser, "/test/selftest.html");
+  await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
+  return page;
+}
+
+function shaders(browser) {
+  return {
+    name: `kernels: every shader compiles in ${browser} without a message`,
+    async run(context) {
+      const page = await selftestPage(context, browser);
+      const { count, said } = await page.evaluate(() => globalThis.selftest.compileShaders());
+      assert.ok(count > 0);
+      assert.deepEqual(said, []);
+      return `${count} shaders`;
+    },
+  };
+}
+
+function cases(browser, backend) {
+  return {
+    name: `kernels: every case on ${browser}'s ${backend}`,
+    async run(context) {
+      const page = await selftestPage(context, browser);
+      await page.evaluate((backend) => globalThis.selftest.runCases(backend), backend);
+      await page.waitFor("all cases", () => globalThis.progress.ended, undefined, 900_000);
+      const { device, total, done, worst, wrong } = await page.evaluate(() => globalThis.progress);
+      assert.deepEqual(wrong, []);
+      assert.equal(done, total);
+      return `${total} cases on ${device}, at most ${worst.toFixed(3)} of the error allowed`;
+    },
+  };
+}
+
+export default [
+  shaders("chromium"),
+  shaders("firefox"),
+  cases("chromium", "cpu"),
+  cases("chromium", "gpu"),
+  cases("firefox", "gpu"),
+];

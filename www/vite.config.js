@@ -1,0 +1,13 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  // Relative addresses: the page works in any folder of any server.
+  base: "./",
+  build: {
+    target: "es2022",
+    // The Content-Security-Policy allows no inline script, and no data: module.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: "es" },
+});
