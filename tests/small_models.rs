@@ -9,8 +9,7 @@ use rushlight::tokenizer::EncodeOptions;
 use sha2::{Digest, Sha256};
 use small::gguf::{Form, Tensor, write, writer};
 use small::oracle::{Oracle, TEXT, deviation, f16_cache_rounding, load, logits, rounding, spread};
-use small::specs;
-use small::specs::SPECS;
+use small::specs::{self, SPECS};
 
 #[test]
 fn files_are_those_that_llama_cpp_saw() {

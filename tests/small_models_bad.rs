@@ -123,6 +123,8 @@ fn unknown_architectures_are_named() {
 
 /// A number in the metadata made wrong.
 type Change = fn(&mut Spec);
+/// A count in it set.
+type SetCount = fn(&mut Spec, usize);
 
 #[test]
 fn numbers_that_no_model_has_are_refused() {
@@ -152,7 +154,7 @@ fn numbers_that_no_model_has_are_refused() {
     for (what, change, parts) in cases {
         expect(what, &described(change), "ERR_BAD_FILE", parts);
     }
-    let extents: &[(&str, fn(&mut Spec, usize))] = &[
+    let extents: &[(&str, SetCount)] = &[
         ("embedding_length", |s, n| s.width = n),
         ("block_count", |s, n| s.layers = n),
         ("feed_forward_length", |s, n| s.ffn = n),
