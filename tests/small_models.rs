@@ -3,21 +3,18 @@
 
 mod small;
 
-use rushlight::session::{
-    BackendChoice, Event, GenerateOptions, Host, LoadOptions, Loader, MAX_CHUNK, Session,
-};
+use rushlight::session::{BackendChoice, Event, GenerateOptions, MAX_CHUNK};
 use rushlight::tensor::DType;
 use rushlight::tokenizer::EncodeOptions;
 use sha2::{Digest, Sha256};
-use small::gguf::{Tensor, writer};
+use small::gguf::{Form, Tensor, write, writer};
 use small::oracle::{Oracle, TEXT, deviation, f16_cache_rounding, load, logits, rounding, spread};
-use small::specs::SPECS;
-use small::{Form, specs};
+use small::specs::{self, SPECS};
 
 #[test]
 fn files_are_those_that_llama_cpp_saw() {
     for spec in SPECS {
-        let digest = Sha256::digest(small::write(spec, Form::Published));
+        let digest = Sha256::digest(write(spec, Form::Published));
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let oracle = Oracle::of(spec);
         assert_eq!(hex, oracle.sha256, "{}: run tests/tools/llamacpp_logits.sh", spec.name);
@@ -28,7 +25,7 @@ fn files_are_those_that_llama_cpp_saw() {
 #[test]
 fn logits_with_an_f32_cache_equal_llama_cpp() {
     for spec in SPECS {
-        let mut session = load(BackendChoice::Cpu, DType::F32, &small::write(spec, Form::Published));
+        let mut session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let oracle = Oracle::of(spec);
         assert_eq!(oracle.logits.keys().copied().collect::<Vec<_>>(), spec.positions(), "{}", spec.name);
         for (&position, expected) in &oracle.logits {
@@ -52,7 +49,7 @@ fn logits_with_an_f32_cache_equal_llama_cpp() {
 #[test]
 fn logits_with_an_f16_cache_are_near() {
     for spec in SPECS {
-        let mut session = load(BackendChoice::Cpu, DType::F16, &small::write(spec, Form::Published));
+        let mut session = load(BackendChoice::Cpu, DType::F16, &write(spec, Form::Published));
         let oracle = Oracle::of(spec);
         let (position, expected) = oracle.logits.last_key_value().expect("three positions");
         let got = logits(&mut session, &oracle.ids[..=*position], MAX_CHUNK);
@@ -65,7 +62,7 @@ fn logits_with_an_f16_cache_are_near() {
 #[test]
 fn vocabularies_encode_as_llama_cpp_does() {
     for spec in SPECS {
-        let session = load(BackendChoice::Cpu, DType::F32, &small::write(spec, Form::Published));
+        let session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let tokenizer = session.tokenizer();
         let options = EncodeOptions { add_special: true, parse_special: true };
         let ids = tokenizer.encode(TEXT, options).expect("any text encodes");
@@ -78,7 +75,7 @@ fn vocabularies_encode_as_llama_cpp_does() {
 #[test]
 fn greedy_answers_follow_the_logits() {
     for spec in SPECS.iter().filter(|spec| spec.width < 640) {
-        let mut session = load(BackendChoice::Cpu, DType::F32, &small::write(spec, Form::Published));
+        let mut session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let mut ids = spec.prompt_ids();
         let options =
             GenerateOptions { max_tokens: Some(12), ignore_eos: true, ..GenerateOptions::default() };
@@ -111,7 +108,7 @@ fn parts_of_the_architectures_matter() {
         let spec = specs::find(name);
         let without = |tensor: Tensor| (tensor.name != part).then_some(tensor);
         let mut session =
-            load(BackendChoice::Cpu, DType::F32, &writer(spec, Form::Published, without).to_bytes());
+            load(BackendChoice::Cpu, DType::F32, &writer(spec, spec, Form::Published, without).to_bytes());
         let oracle = Oracle::of(spec);
         let (position, expected) = oracle.logits.last_key_value().expect("three positions");
         let deviation = deviation(&logits(&mut session, &oracle.ids[..=*position], MAX_CHUNK), expected);

@@ -76,13 +76,11 @@ impl Config {
             rope_dims,
             ffn: keys.count("feed_forward_length")?,
             context: keys.count("context_length")?,
-            eps: metadata.require(&keys.name("attention.layer_norm_rms_epsilon"))?,
-            rope_base: metadata.get(&keys.name("rope.freq_base"))?.unwrap_or(arch.rope_base),
+            eps: keys.number("attention.layer_norm_rms_epsilon", None)?,
+            rope_base: keys.number("rope.freq_base", Some(arch.rope_base))?,
             rope_scaling: keys.rope_scaling()?,
             window,
-            attention_scale: metadata
-                .get(&keys.name("attention.scale"))?
-                .unwrap_or(1.0 / (head_dim as f32).sqrt()),
+            attention_scale: keys.number("attention.scale", Some(1.0 / (head_dim as f32).sqrt()))?,
         };
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
             if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
@@ -159,17 +157,23 @@ impl Keys<'_> {
         }
     }
 
+    /// A positive number; an error where it is neither in the file nor has a default.
+    fn number(&self, key: &str, default: Option<f32>) -> Result<f32, ModelError> {
+        let name = self.name(key);
+        let got = match (self.metadata.get(&name)?, default) {
+            (Some(got), _) => got,
+            (None, Some(default)) => default,
+            (None, None) => self.metadata.require(&name)?,
+        };
+        if got.is_finite() && got > 0.0 { Ok(got) } else { Err(self.value(key, "a positive number", got)) }
+    }
+
     /// Linear scaling; the Llama 3 kind comes as a tensor of factors (`rope_freqs.weight`).
     fn rope_scaling(&self) -> Result<RopeScaling, ModelError> {
-        let factor = |key: &str| self.metadata.get::<f32>(&self.name(key));
         match self.metadata.get::<&str>(&self.name("rope.scaling.type"))? {
             Some("linear") | None => {
-                let old = factor("rope.scale_linear")?;
-                let linear = factor("rope.scaling.factor")?.or(old).unwrap_or(1.0);
-                if linear.is_finite() && linear > 0.0 {
-                    return Ok(RopeScaling { linear });
-                }
-                Err(self.value("rope.scaling.factor", "a positive number", linear))
+                let old = self.number("rope.scale_linear", Some(1.0))?;
+                Ok(RopeScaling { linear: self.number("rope.scaling.factor", Some(old))? })
             }
             Some("none") => Ok(RopeScaling { linear: 1.0 }),
             Some(other) => Err(self.value("rope.scaling.type", "none or linear", other)),

@@ -10,5 +10,3 @@ pub mod gguf;
 pub mod oracle;
 pub mod specs;
 pub mod vocabulary;
-
-pub use gguf::{Form, write};
