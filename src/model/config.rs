@@ -11,6 +11,17 @@ pub struct RopeScaling {
     pub linear: f32,
 }
 
+/// The layers that see only a window of positions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Local {
+    /// Positions that such a layer sees, its own included.
+    pub window: usize,
+    /// Their RoPE base.
+    pub rope_base: f32,
+    /// Whether a layer is one of them.
+    pub layers: Vec<bool>,
+}
+
 /// Numbers of one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -38,8 +49,8 @@ pub struct Config {
     pub rope_base: f32,
     /// Scaling of the global layers' positions.
     pub rope_scaling: RopeScaling,
-    /// Positions that a local layer sees; `None` without local layers.
-    pub window: Option<usize>,
+    /// Local layers; `None` where all are global.
+    pub local: Option<Local>,
     /// Factor on attention scores.
     pub attention_scale: f32,
 }
@@ -62,13 +73,12 @@ impl Config {
         let head_dim = keys.optional_count("attention.key_length")?.unwrap_or(width / heads);
         let value_dim = keys.optional_count("attention.value_length")?.unwrap_or(head_dim);
         let rope_dims = keys.optional_count("rope.dimension_count")?.unwrap_or(head_dim);
-        let window = match arch.windowed {
-            Some(_) => Some(keys.count("attention.sliding_window")?),
-            None => None,
-        };
+        let layers = keys.count("block_count")?;
+        // Gemma 3 27B divides by the width that all heads share, not by a head's own.
+        let scaled_dim = if arch.shared_width_scale == Some(layers) { width / heads } else { head_dim };
         let config = Config {
             arch,
-            layers: keys.count("block_count")?,
+            layers,
             width,
             heads,
             kv_heads,
@@ -79,9 +89,10 @@ impl Config {
             eps: keys.number("attention.layer_norm_rms_epsilon", None)?,
             rope_base: keys.number("rope.freq_base", Some(arch.rope_base))?,
             rope_scaling: keys.rope_scaling()?,
-            window,
-            attention_scale: keys.number("attention.scale", Some(1.0 / (head_dim as f32).sqrt()))?,
+            local: keys.local(arch, layers)?,
+            attention_scale: keys.number("attention.scale", Some(1.0 / (scaled_dim as f32).sqrt()))?,
         };
+        keys.refuse_soft_cap()?;
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
             if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
         };
@@ -109,7 +120,7 @@ impl Config {
 
     /// Whether a layer sees only the window.
     pub fn is_local(&self, layer: usize) -> bool {
-        self.arch.windowed.is_some_and(|windowed| !(layer + 1).is_multiple_of(windowed.period))
+        self.local.as_ref().is_some_and(|local| local.layers.get(layer) == Some(&true))
     }
 }
 
@@ -166,6 +177,43 @@ impl Keys<'_> {
             (None, None) => self.metadata.require(&name)?,
         };
         if got.is_finite() && got > 0.0 { Ok(got) } else { Err(self.value(key, "a positive number", got)) }
+    }
+
+    /// The local layers: the window is in the file (absent or 0: there are none), pattern and base may be.
+    fn local(&self, arch: &Arch, layers: usize) -> Result<Option<Local>, ModelError> {
+        let Some(defaults) = arch.windowed else { return Ok(None) };
+        let window: Option<usize> = self.metadata.get(&self.name("attention.sliding_window"))?;
+        let Some(window) = window.filter(|&window| window > 0) else { return Ok(None) };
+        if window > LARGEST_COUNT {
+            return Err(self.value("attention.sliding_window", &format!("at most {LARGEST_COUNT}"), window));
+        }
+        let pattern = "attention.sliding_window_pattern";
+        let name = self.name(pattern);
+        let flags = match self.metadata.get::<&[bool]>(&name) {
+            Ok(Some(flags)) if flags.len() >= layers => flags[..layers].to_vec(),
+            Ok(Some(flags)) => {
+                return Err(self.value(
+                    pattern,
+                    &format!("one flag for each of {layers} layers"),
+                    flags.len(),
+                ));
+            }
+            _ => {
+                let period = self.optional_count(pattern)?.unwrap_or(defaults.period);
+                (1..=layers).map(|layer| !layer.is_multiple_of(period)).collect()
+            }
+        };
+        let rope_base = self.number("rope.freq_base_swa", Some(defaults.rope_base))?;
+        Ok(Some(Local { window, rope_base, layers: flags }))
+    }
+
+    /// No row of the table caps its logits; a file that asks for it would be answered wrongly.
+    fn refuse_soft_cap(&self) -> Result<(), ModelError> {
+        let key = "final_logit_softcapping";
+        match self.metadata.get::<f32>(&self.name(key))? {
+            Some(cap) if cap != 0.0 => Err(self.value(key, "none", cap)),
+            _ => Ok(()),
+        }
     }
 
     /// Linear scaling; the Llama 3 kind comes as a tensor of factors (`rope_freqs.weight`).
