@@ -136,6 +136,20 @@ fn answers_are_the_same_as_text_and_as_json() {
 }
 
 #[test]
+fn logprobs_are_a_table_for_people() {
+    let folder = Folder::new("logprobs");
+    let flags = ["--prompt", PROMPT, "--max-tokens", "4", "--ignore-eos", "--logprobs", "2"];
+    let table = folder.text("generate", &flags);
+    let lines = folder.text("generate", &[&flags[..], &["--json"]].concat());
+    assert_eq!(table.lines().count(), 4, "{table}");
+    for (row, line) in table.lines().zip(lines.lines().map(json)) {
+        let logprob = format!("{:.3}", number(&line, "/logprob"));
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(words[..2], [line["id"].to_string(), logprob], "{row}");
+    }
+}
+
+#[test]
 fn prompts_come_from_flags_files_and_standard_input() {
     let folder = Folder::new("prompt");
     let file = folder.write("prompt.txt", PROMPT.as_bytes());
@@ -333,7 +347,7 @@ fn failures_are_one_line_and_exit_code_1() {
     let output = folder.run("generate", &["--prompt-file", &folder.path("none.txt")]);
     fails(&output, 1, "ERR_FILE", "none.txt");
     fails(&folder.run("detokenize", &["--ids", "331"]), 1, "ERR_UNKNOWN_TOKEN", "331");
-    fails(&run(&["serve", &folder.path("none"), "--port", "0"]), 1, "ERR_SERVE", "none");
+    fails(&run(&["serve", &folder.path("none"), "--port", "0"]), 1, "ERR_SERVE_MISSING", "none");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `rushlight generate`
 
-use rushlight::session::{Event, Finish, Host, Session, Stats, report};
+use rushlight::session::{Event, Finish, Host, Piece, Session, Stats, report};
 use rushlight::tokenizer::StopMatcher;
 
 use crate::args::{GenerateArgs, text_or_file};
@@ -17,26 +17,31 @@ pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
     let load = args.run.load_options(&args.common, args.context);
     pollster::block_on(async {
         let mut session = model_file::load(&args.common.model, load, Host::native()).await?;
-        session.start(&prompt, options)?;
+        session.start(&prompt, options.clone())?;
         while let Some(event) = session.next().await? {
             match &event {
                 _ if args.common.json => print(&format!("{}\n", report::event(&session, &event)))?,
-                Event::Piece(piece) => {
-                    print(&piece.text)?;
-                    if let Some(logprob) = piece.logprob {
-                        let top = piece.top.iter().map(|top| format!("{:?} {:.3}", top.text, top.logprob));
-                        let top: Vec<String> = top.collect();
-                        note(&format!("{:>8} {logprob:>8.3}  of  {}", piece.id, top.join(", ")));
-                    }
-                }
+                Event::Piece(piece) if options.logprobs.is_some() => print(&row(&session, piece)?)?,
+                Event::Piece(piece) => print(&piece.text)?,
                 Event::Done { text, stats } => {
-                    print(&format!("{text}\n"))?;
+                    if options.logprobs.is_none() {
+                        print(&format!("{text}\n"))?;
+                    }
                     summary(&session, stats);
                 }
             }
         }
         Ok(())
     })
+}
+
+/// A token with its probability and those of the likeliest, in place of the running text.
+fn row(session: &Session, piece: &Piece) -> Result<String, CliError> {
+    let bytes = session.tokenizer().piece(piece.id)?;
+    let text = format!("{:?}", String::from_utf8_lossy(&bytes));
+    let top: Vec<String> = piece.top.iter().map(|top| format!("{:?} {:.3}", top.text, top.logprob)).collect();
+    let logprob = piece.logprob.unwrap_or(f32::NAN);
+    Ok(format!("{:>8} {logprob:>9.3}  {text:16}  {}\n", piece.id, top.join("  ")))
 }
 
 /// Statistics for people, on stderr.
