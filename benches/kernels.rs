@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput};
 use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::kernel::{Case, Op, Operand, all_cases};
 use rushlight::plan::{Executor, Progress};
@@ -125,17 +125,14 @@ fn gpu(_: &mut Criterion) {
     println!("\ngpu: not timed: this build has no GPU backend\n");
 }
 
-fn settings() -> Criterion {
-    Criterion::default()
+fn main() {
+    let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800))
         .sample_size(10)
         .without_plots()
+        .configure_from_args();
+    cpu(&mut criterion);
+    gpu(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group! {
-    name = kernels;
-    config = settings();
-    targets = cpu, gpu
-}
-criterion_main!(kernels);
