@@ -56,8 +56,26 @@ pub enum CaseError {
     },
 }
 
+/// A case as an executor holds it: a plan of one step, with its data in place.
+#[derive(Clone, Debug)]
+pub struct LoadedCase {
+    /// The prepared plan.
+    pub plan: PlanId,
+    /// Of its runs.
+    pub extent: Extent,
+    /// Its outputs.
+    pub outputs: Vec<ValueId>,
+}
+
 /// Runs one case as a plan of one step, and compares. Clears the executor.
 pub async fn run_case<E: Executor>(executor: &mut E, case: &Case) -> Result<CaseReport, CaseError> {
+    let loaded = load_case(executor, case).await?;
+    let got = run_plan(executor, loaded.plan, loaded.extent, &loaded.outputs).await?;
+    judge(case, &got)
+}
+
+/// Clears the executor and gives it a case, for one run or for the many of a benchmark.
+pub async fn load_case<E: Executor>(executor: &mut E, case: &Case) -> Result<LoadedCase, ExecError> {
     executor.clear();
     let (plan, outputs) = plan_of(case);
     let mut loaded = Vec::new();
@@ -76,8 +94,7 @@ pub async fn run_case<E: Executor>(executor: &mut E, case: &Case) -> Result<Case
             executor.write(&output_name(index), &case.output_bytes(index))?;
         }
     }
-    let got = run_plan(executor, id, Extent { tokens: case.tokens, pos: case.pos }, &outputs).await?;
-    judge(case, &got)
+    Ok(LoadedCase { plan: id, extent: Extent { tokens: case.tokens, pos: case.pos }, outputs })
 }
 
 /// Runs every case; `each` hears of one as it ends.

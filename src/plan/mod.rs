@@ -143,7 +143,7 @@ impl Plan {
 }
 
 impl fmt::Display for Plan {
-    /// One line a step: `%7 h [T, 640] = RmsNorm { eps: 1e-6 } %2, blk.0.attn_norm.weight`.
+    /// One line a step: `%7 h F32[T, 640] = RmsNorm { eps: 1e-6 } %2, blk.0.attn_norm.weight`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |id: &ValueId| {
             let value = self.value(*id);
@@ -164,7 +164,10 @@ impl fmt::Display for Plan {
                 write!(f, "{}{label} {}[{rows}, {}] ", name(output), value.dtype, value.cols)?;
             }
             let inputs: Vec<String> = step.inputs.iter().map(name).collect();
-            writeln!(f, "= {:?} {}", step.op, inputs.join(", "))?;
+            // `Op`'s variants are called like the kernels in them: one name is enough.
+            let op = format!("{:?}", step.op);
+            let kernel = op.split_once('(').and_then(|(_, kernel)| kernel.strip_suffix(')')).unwrap_or(&op);
+            writeln!(f, "= {kernel} {}", inputs.join(", "))?;
         }
         Ok(())
     }

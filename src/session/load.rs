@@ -189,15 +189,8 @@ impl Loader {
         self.chosen.executor.finish_weights().await?;
         head.timings.header_ms = self.header_ms;
         head.timings.total_ms = self.host.now() - self.started;
-        let wanted = self.options.context.unwrap_or(head.config.context.min(DEFAULT_CONTEXT));
-        if wanted < 2 || wanted > head.config.context {
-            return Err(SessionError::Option {
-                option: "context",
-                expected: format!("2 to {}, the model's", head.config.context),
-                got: wanted.to_string(),
-            });
-        }
-        Session::new(self.chosen, self.host, head, wanted, self.options.kv)
+        let context = wanted_context(&self.options, &head.config)?;
+        Session::new(self.chosen, self.host, head, context, self.options.kv)
     }
 
     /// Whether the header is read and the tokenizer built.
@@ -239,7 +232,10 @@ impl Loader {
             self.targets.push(target(&mut self.chosen.executor, desc)?);
         }
         if self.head.is_none() {
-            self.head = Some(read_head(&header.metadata, &self.host)?);
+            let head = read_head(&header.metadata, &self.host)?;
+            // Asked here too: nobody should wait for the weights to hear of a bad option.
+            wanted_context(&self.options, &head.config)?;
+            self.head = Some(head);
         }
         Ok(())
     }
@@ -247,6 +243,19 @@ impl Loader {
 
 fn new_reader(file_len: Option<u64>) -> GgufReader {
     file_len.map_or_else(GgufReader::new, GgufReader::with_file_len)
+}
+
+/// Positions that the caches are to hold.
+fn wanted_context(options: &LoadOptions, config: &Config) -> Result<usize, SessionError> {
+    let wanted = options.context.unwrap_or(config.context.min(DEFAULT_CONTEXT));
+    if wanted < 2 || wanted > config.context {
+        return Err(SessionError::Option {
+            option: "context",
+            expected: format!("2 to {}, the model's", config.context),
+            got: wanted.to_string(),
+        });
+    }
+    Ok(wanted)
 }
 
 /// The metadata of a model: configuration and tokenizer.

@@ -20,7 +20,8 @@ pub struct Score {
 
 impl Session {
     /// Scores a text: its tokens without BOS are cut into consecutive windows of `context - 1`, BOS is put before each, all tokens of
-    /// full windows are scored, the rest is dropped. `on_window` hears how many of how many are done.
+    /// full windows are scored, the rest is dropped. `on_window` hears how many of how many are done. An answer that was being
+    /// written is dropped.
     ///
     /// # Errors
     /// A context that is too small or too large, a text shorter than a window, or a failing run.
@@ -30,10 +31,14 @@ impl Session {
         context: usize,
         mut on_window: impl FnMut(usize, usize),
     ) -> Result<Score, SessionError> {
-        if context < 2 || context > self.context {
+        self.generation = None;
+        self.host.cancel.reset();
+        // Without a BOS there is nothing before a window's first token, and it can't be scored.
+        let unscored = usize::from(self.tokenizer.bos().is_none());
+        if context < 2 + unscored || context > self.context {
             return Err(SessionError::Option {
                 option: "context",
-                expected: format!("2 to {}", self.context),
+                expected: format!("{} to {}", 2 + unscored, self.context),
                 got: context.to_string(),
             });
         }
@@ -49,15 +54,13 @@ impl Session {
         }
         let mut means = Vec::with_capacity(windows);
         for (index, window) in ids.chunks_exact(context - 1).enumerate() {
-            // Without a BOS there is nothing before a window's first token, and it can't be scored.
             let mut sequence: Vec<u32> = self.tokenizer.bos().into_iter().collect();
             sequence.extend_from_slice(window);
             means.push(self.window_nll(&sequence).await?);
             on_window(index + 1, windows);
         }
         let nll = means.iter().sum::<f64>() / windows as f64;
-        let scored = context - 1 - usize::from(self.tokenizer.bos().is_none());
-        Ok(Score { nll, tokens: windows * scored, windows: means })
+        Ok(Score { nll, tokens: windows * (context - 1 - unscored), windows: means })
     }
 
     /// Mean negative log-likelihood of all tokens but the first.

@@ -44,6 +44,8 @@ pub enum Numbers {
     Spread(f32),
     /// Random around a number, by a quarter of it: norm weights.
     Near(f32),
+    /// Random multiples of 1/16 in 0.5..1.5, which every plain type holds exactly.
+    Sixteenths,
     /// Llama 3's factors on the frequencies: 1 for the fast pairs, 8 for the slow ones, a slope between.
     Factors,
 }
@@ -54,10 +56,27 @@ pub fn writer(
     described: &Spec,
     spec: &Spec,
     form: Form,
-    mut edit: impl FnMut(Tensor) -> Option<Tensor>,
+    edit: impl FnMut(Tensor) -> Option<Tensor>,
 ) -> GgufWriter<'static> {
     let mut writer = GgufWriter::new();
     describe(described, &mut writer);
+    fill_in(&mut writer, spec, form, edit);
+    writer
+}
+
+/// A writer with tensors alone: a further part of a split file.
+pub fn tensors_of(spec: &Spec, edit: impl FnMut(Tensor) -> Option<Tensor>) -> GgufWriter<'static> {
+    let mut writer = GgufWriter::new();
+    fill_in(&mut writer, spec, Form::Published, edit);
+    writer
+}
+
+fn fill_in(
+    writer: &mut GgufWriter<'_>,
+    spec: &Spec,
+    form: Form,
+    mut edit: impl FnMut(Tensor) -> Option<Tensor>,
+) {
     for tensor in tensors(spec).into_iter().filter_map(&mut edit) {
         let seed = spec.seed(&tensor.name);
         let elements = tensor.extents.iter().product();
@@ -72,7 +91,6 @@ pub fn writer(
         let shape = Shape::new(tensor.extents);
         writer.tensor(&tensor.name, dtype, shape, Cow::Owned(bytes)).expect("a sound tensor");
     }
-    writer
 }
 
 /// The metadata.
@@ -172,6 +190,9 @@ fn bytes(dtype: DType, numbers: Numbers, elements: usize, seed: u64) -> Vec<u8> 
             return fill(Operand::new(dtype, 1, elements), Fill::Uniform(spread * fill_scale(dtype)), seed);
         }
         Numbers::Near(center) => (0..elements).map(|_| center * (1.0 + 0.25 * random.next_unit())).collect(),
+        Numbers::Sixteenths => {
+            (0..elements).map(|_| 1.0 + (8.0 * random.next_unit()).trunc() / 16.0).collect()
+        }
         Numbers::Factors => {
             (0..elements).map(|i| (16.0 * i as f32 / elements as f32 - 4.0).clamp(1.0, 8.0)).collect()
         }

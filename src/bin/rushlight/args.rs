@@ -116,7 +116,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub prompt_file: Option<PathBuf>,
     /// Most tokens to write.
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(long, value_name = "N", default_value_t = 128, allow_negative_numbers = true)]
     pub max_tokens: usize,
     /// Positions of the KV cache; the model's, at most 4096, by default.
     #[arg(long, value_name = "N")]
@@ -136,7 +136,7 @@ pub struct GenerateArgs {
     #[arg(long)]
     pub no_special: bool,
     /// Give each token's log-probability and the N likeliest ones.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub logprobs: Option<usize>,
 }
 
@@ -144,19 +144,19 @@ pub struct GenerateArgs {
 #[derive(Args, Debug)]
 pub struct SamplingArgs {
     /// Randomness; 0 takes the likeliest token.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f32,
     /// Keep the N likeliest tokens; 0 keeps all.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub top_k: usize,
     /// Keep the likeliest tokens that together have this probability.
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
     pub top_p: f32,
     /// Keep tokens with at least this share of the largest probability.
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true)]
     pub min_p: f32,
     /// Makes recent tokens less likely by division; 1 is off.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     pub repetition_penalty: f32,
     /// Taken from a recent token's logit for each time it occurs.
     #[arg(long, value_name = "X", default_value_t = 0.0, allow_negative_numbers = true)]

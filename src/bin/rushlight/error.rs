@@ -3,7 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use rushlight::sampler::SamplerError;
 use rushlight::session::SessionError;
+use rushlight::tokenizer::TokenizerError;
+
+use crate::args::Cli;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -31,6 +37,14 @@ impl CliError {
 
     /// clap's message without its further paragraphs.
     pub fn from_clap(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let known = Cli::command();
+            let names: Vec<&str> = known.get_subcommands().map(clap::Command::get_name).collect();
+            return CliError::usage(format!(
+                "expected a command: {} (see rushlight --help)",
+                names.join(", ")
+            ));
+        }
         let rendered = error.render().to_string();
         let lines: Vec<&str> = rendered
             .lines()
@@ -60,7 +74,15 @@ impl fmt::Display for CliError {
 impl<E: Into<SessionError>> From<E> for CliError {
     fn from(error: E) -> Self {
         let error = error.into();
-        let code = error.code();
-        CliError { usage: code == "ERR_BAD_ARGUMENT", code, message: error.to_string() }
+        // What a flag said, as against what a file, a prompt or a device is.
+        let usage = match &error {
+            SessionError::Option { .. } => true,
+            SessionError::Sampler(error) => {
+                matches!(error, SamplerError::BadSetting { .. } | SamplerError::BiasOutOfRange { .. })
+            }
+            SessionError::Tokenizer(error) => matches!(error, TokenizerError::EmptyStop { .. }),
+            _ => false,
+        };
+        CliError { usage, code: error.code(), message: error.to_string() }
     }
 }

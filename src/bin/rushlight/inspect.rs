@@ -1,6 +1,9 @@
 //! `rushlight inspect`: metadata, tensors, and the memory that running the model takes.
 
-use rushlight::formats::gguf::Header;
+use std::fmt::Write;
+
+use rushlight::formats::TensorInfo;
+use rushlight::formats::gguf::{Header, SplitSet, SplitTensor};
 use rushlight::model::{self, Config, Head, PlanOptions};
 use rushlight::plan::{Extent, Plan, Storage, ValueId, memory};
 use rushlight::session::MAX_CHUNK;
@@ -9,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::args::{InspectArgs, Kv};
 use crate::error::CliError;
-use crate::model_file::read_header;
+use crate::model_file::read_headers;
+use crate::output::{print, size};
 
 /// Characters of a metadata value that a table shows.
 const VALUE_WIDTH: usize = 70;
@@ -24,30 +28,62 @@ struct MemoryPlan {
     steps: usize,
 }
 
-pub fn run(args: &InspectArgs) -> Result<(), CliError> {
-    let header = read_header(&args.common.model)?;
-    let planned = plan_memory(args, &header);
-    if args.common.json {
-        println!("{}", as_json(&header, planned.as_ref()));
-        return Ok(());
+/// A model's file, or the files of a split one taken together.
+struct Contents {
+    first: Header,
+    parts: SplitSet,
+}
+
+impl Contents {
+    fn read(args: &InspectArgs) -> Result<Self, CliError> {
+        let headers = read_headers(&args.common.model)?;
+        let mut parts = SplitSet::new();
+        for header in &headers {
+            parts.add(header)?;
+        }
+        parts.finish()?;
+        match headers.into_iter().next() {
+            Some(first) => Ok(Contents { first, parts }),
+            None => Err(CliError::failure("ERR_BAD_FILE", "no file")),
+        }
     }
-    print_tables(&header);
+
+    fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.parts.tensors().iter().map(|tensor| &tensor.info)
+    }
+
+    fn bytes(&self) -> usize {
+        self.tensors().map(|tensor| tensor.bytes).sum()
+    }
+}
+
+pub fn run(args: &InspectArgs) -> Result<(), CliError> {
+    let contents = Contents::read(args)?;
+    let planned = plan_memory(args, &contents);
+    if args.common.json {
+        return print(&format!("{}\n", as_json(&contents, planned.as_ref())));
+    }
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    tables(&mut out, &contents).ok();
     match planned {
         Ok((plan, memory)) => {
-            print_memory(args, &memory);
+            memory_table(&mut out, args, &memory).ok();
             if args.plan {
-                println!("\nplan\n{plan}");
+                write!(out, "\nplan\n{plan}").ok();
             }
         }
         // A file can be looked at without being a model that runs here.
-        Err(error) => println!("\nno memory plan: {error}"),
+        Err(error) => {
+            writeln!(out, "\nno memory plan: {error}").ok();
+        }
     }
-    Ok(())
+    print(&out)
 }
 
-fn plan_memory(args: &InspectArgs, header: &Header) -> Result<(Plan, MemoryPlan), CliError> {
-    let config = Config::from_metadata(&header.metadata)?;
-    let tensors: Vec<TensorDesc> = header.tensors.iter().map(|tensor| tensor.desc.clone()).collect();
+fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryPlan), CliError> {
+    let config = Config::from_metadata(contents.parts.metadata())?;
+    let tensors: Vec<TensorDesc> = contents.tensors().map(|tensor| tensor.desc.clone()).collect();
     let context = args.context.unwrap_or(config.context.min(4096)).clamp(2, config.context.max(2));
     let kv = match args.kv {
         Kv::F16 => DType::F16,
@@ -68,7 +104,7 @@ fn plan_memory(args: &InspectArgs, header: &Header) -> Result<(Plan, MemoryPlan)
     };
     let memory = MemoryPlan {
         context,
-        weights: header.tensors.iter().map(|tensor| tensor.bytes).sum(),
+        weights: contents.bytes(),
         kv: stored(Storage::State),
         rope: stored(Storage::Input),
         temporaries: memory::assign(&plan, extent).total_bytes() + stored(Storage::Output),
@@ -77,33 +113,62 @@ fn plan_memory(args: &InspectArgs, header: &Header) -> Result<(Plan, MemoryPlan)
     Ok((plan, memory))
 }
 
-fn print_tables(header: &Header) {
-    println!("GGUF version {}, alignment {}\n\nmetadata", header.version, header.alignment);
-    let width = header.metadata.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    for (key, value) in header.metadata.iter() {
-        println!("  {key:width$}  {:8} {}", value.value_type().name(), shortened(&value.to_string()));
+fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
+    let (first, metadata) = (&contents.first, contents.parts.metadata());
+    let elements: usize = contents.tensors().filter_map(|tensor| tensor.desc.shape.elements()).sum();
+    writeln!(
+        out,
+        "GGUF version {}, alignment {}\n{:.1} million weights in {}",
+        first.version,
+        first.alignment,
+        elements as f64 / 1e6,
+        size(contents.bytes())
+    )?;
+    for dtype in DType::WEIGHTS {
+        let of_type = || contents.tensors().filter(|tensor| tensor.desc.dtype == dtype);
+        let bytes: usize = of_type().map(|tensor| tensor.bytes).sum();
+        if bytes > 0 {
+            writeln!(out, "  {:5} {:>4} tensors {:>10}", dtype.name(), of_type().count(), size(bytes))?;
+        }
     }
-    println!("\n{} tensors", header.tensors.len());
-    let width = header.tensors.iter().map(|tensor| tensor.desc.name.len()).max().unwrap_or(0);
-    for tensor in &header.tensors {
+    writeln!(out, "\nmetadata")?;
+    let width = metadata.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+    for (key, value) in metadata.iter() {
+        let text = shortened(&value.to_string());
+        writeln!(out, "  {key:width$}  {:8} {text}", value.value_type().name())?;
+    }
+    writeln!(out, "\ntensors")?;
+    let width = contents.tensors().map(|tensor| tensor.desc.name.len()).max().unwrap_or(0);
+    for tensor in contents.tensors() {
         let (desc, shape) = (&tensor.desc, tensor.desc.shape.to_string());
-        println!("  {:width$}  {:5} {shape:>16}  {:>12}", desc.name, desc.dtype.name(), tensor.bytes);
+        writeln!(
+            out,
+            "  {:width$}  {:5} {shape:>16} {:>10}",
+            desc.name,
+            desc.dtype.name(),
+            size(tensor.bytes)
+        )?;
     }
+    Ok(())
 }
 
-fn print_memory(args: &InspectArgs, memory: &MemoryPlan) {
-    let kv = format!("KV cache ({:?})", args.kv).to_lowercase().replace("kv", "KV");
-    println!("\nmemory for {} positions, {} steps a run", memory.context, memory.steps);
+fn memory_table(out: &mut String, args: &InspectArgs, memory: &MemoryPlan) -> std::fmt::Result {
+    let kv = match args.kv {
+        Kv::F16 => "KV cache (f16)",
+        Kv::F32 => "KV cache (f32)",
+    };
+    writeln!(out, "\nmemory for {} positions, {} steps a run", memory.context, memory.steps)?;
     let rows = [
         ("weights", memory.weights),
-        (kv.as_str(), memory.kv),
+        (kv, memory.kv),
         ("RoPE tables, ids", memory.rope),
         ("temporaries, logits", memory.temporaries),
         ("together", memory.weights + memory.kv + memory.rope + memory.temporaries),
     ];
     for (what, bytes) in rows {
-        println!("  {what:20} {:>10.1} MB", bytes as f64 / 1e6);
+        writeln!(out, "  {what:20} {:>10}", size(bytes))?;
     }
+    Ok(())
 }
 
 /// One line of at most [`VALUE_WIDTH`] characters.
@@ -116,28 +181,27 @@ fn shortened(text: &str) -> String {
     short
 }
 
-fn as_json(header: &Header, planned: Result<&(Plan, MemoryPlan), &CliError>) -> Value {
-    let metadata: serde_json::Map<String, Value> = header
-        .metadata
+fn as_json(contents: &Contents, planned: Result<&(Plan, MemoryPlan), &CliError>) -> Value {
+    let metadata: serde_json::Map<String, Value> = contents
+        .parts
+        .metadata()
         .iter()
         .map(|(key, value)| {
             let entry = json!({ "type": value.value_type().name(), "value": shortened(&value.to_string()) });
             (key.to_owned(), entry)
         })
         .collect();
-    let tensors: Vec<Value> = header
-        .tensors
-        .iter()
-        .map(|tensor| {
-            json!({
-                "name": tensor.desc.name,
-                "dtype": tensor.desc.dtype.name(),
-                "shape": tensor.desc.shape.extents(),
-                "bytes": tensor.bytes,
-                "offset": tensor.offset,
-            })
+    let tensor = |tensor: &SplitTensor| {
+        json!({
+            "name": tensor.info.desc.name,
+            "dtype": tensor.info.desc.dtype.name(),
+            "shape": tensor.info.desc.shape.extents(),
+            "bytes": tensor.info.bytes,
+            "part": tensor.part,
+            "offset": tensor.info.offset,
         })
-        .collect();
+    };
+    let tensors: Vec<Value> = contents.parts.tensors().iter().map(tensor).collect();
     let memory = match planned {
         Ok((_, memory)) => json!({
             "context": memory.context,
@@ -149,5 +213,5 @@ fn as_json(header: &Header, planned: Result<&(Plan, MemoryPlan), &CliError>) -> 
         }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    json!({ "version": header.version, "metadata": metadata, "tensors": tensors, "memory": memory })
+    json!({ "version": contents.first.version, "metadata": metadata, "tensors": tensors, "memory": memory })
 }

@@ -5,10 +5,12 @@ mod error;
 mod generate;
 mod inspect;
 mod model_file;
+mod output;
 mod perplexity;
 mod serve;
 mod text;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,18 +23,23 @@ fn main() -> ExitCode {
     let result = match Cli::try_parse() {
         Ok(cli) => run(&cli),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{}", error.render().ansi());
-            return ExitCode::SUCCESS;
+            output::print(&help(&error))
         }
         Err(error) => Err(CliError::from_clap(&error)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rushlight: {error}");
+            output::note(&format!("rushlight: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Help or version, in colour where someone looks.
+fn help(error: &clap::Error) -> String {
+    let text = error.render();
+    if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() }
 }
 
 fn run(cli: &Cli) -> Result<(), CliError> {

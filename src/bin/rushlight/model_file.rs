@@ -46,9 +46,17 @@ fn parts(path: &Path) -> Result<Vec<Part>, CliError> {
     }
 }
 
-/// Reads only the header of a model's first file.
+/// Reads only the header of a model's first file, which has all of the metadata.
 pub fn read_header(path: &Path) -> Result<Header, CliError> {
-    let mut part = parts(path)?.swap_remove(0);
+    header_of(parts(path)?.swap_remove(0))
+}
+
+/// Reads the header of each file of a model.
+pub fn read_headers(path: &Path) -> Result<Vec<Header>, CliError> {
+    parts(path)?.into_iter().map(header_of).collect()
+}
+
+fn header_of(mut part: Part) -> Result<Header, CliError> {
     let mut reader = GgufReader::with_file_len(part.bytes);
     let mut buffer = vec![0; CHUNK];
     while reader.header().is_none() {
@@ -59,9 +67,8 @@ pub fn read_header(path: &Path) -> Result<Header, CliError> {
         }
         reader.push(chunk)?;
     }
-    reader
-        .into_header()
-        .ok_or_else(|| CliError::failure("ERR_BAD_FILE", format!("{}: no header", path.display())))
+    let missing = || CliError::failure("ERR_BAD_FILE", format!("{}: no header", part.path.display()));
+    reader.into_header().ok_or_else(missing)
 }
 
 /// Loads a model with a progress bar on a terminal.

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::PerplexityArgs;
 use crate::error::CliError;
 use crate::model_file;
+use crate::output::{note, print};
 
 pub fn run(args: &PerplexityArgs) -> Result<(), CliError> {
     let text = std::fs::read_to_string(&args.file).map_err(|error| CliError::file(&args.file, &error))?;
@@ -28,15 +29,18 @@ pub fn run(args: &PerplexityArgs) -> Result<(), CliError> {
             let backend = report::backend(&info.backend, &info.reason);
             let (nll, windows) = (score.nll, &score.windows);
             let ppl = nll.exp();
-            println!(
-                "{}",
+            return print(&format!(
+                "{}\n",
                 json!({ "nll": nll, "perplexity": ppl, "tokens": score.tokens, "windows": windows, "backend": backend })
-            );
-            return Ok(());
+            ));
         }
-        println!("mean negative log-likelihood {:.6} nats over {} tokens", score.nll, score.tokens);
-        println!("perplexity                   {:.4}", score.nll.exp());
-        eprintln!("backend {} ({}): {}", info.backend.kind, info.backend.device, info.reason);
+        print(&format!(
+            "mean negative log-likelihood {:.6} nats over {} tokens\nperplexity                   {:.4}\n",
+            score.nll,
+            score.tokens,
+            score.nll.exp()
+        ))?;
+        note(&format!("backend {} ({}): {}", info.backend.kind, info.backend.device, info.reason));
         Ok(())
     })
 }

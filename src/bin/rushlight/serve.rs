@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::args::{Backend, ServeArgs};
 use crate::error::CliError;
+use crate::output::print;
 
 pub fn run(args: &ServeArgs) -> Result<(), CliError> {
     let mut mounts = args.mount.clone();
@@ -27,11 +28,13 @@ pub fn run(args: &ServeArgs) -> Result<(), CliError> {
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let on_ready = |addr: SocketAddr| {
         let url = format!("http://{addr}/{query}");
-        if args.json {
-            println!("{}", json!({ "url": url }));
+        let line = if args.json {
+            json!({ "url": url }).to_string()
         } else {
-            println!("serving {} at {url} (stop with Ctrl+C)", args.root.display());
-        }
+            format!("serving {} at {url} (stop with Ctrl+C)", args.root.display())
+        };
+        // A server is of use without a reader of its address.
+        print(&format!("{line}\n")).ok();
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

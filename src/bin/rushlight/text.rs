@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::args::{DetokenizeArgs, TokenizeArgs, text_or_file};
 use crate::error::CliError;
 use crate::model_file::read_header;
+use crate::output::print;
 
 pub fn tokenize(args: &TokenizeArgs) -> Result<(), CliError> {
     let text = text_or_file(args.text.as_ref(), args.file.as_ref())?;
@@ -17,22 +18,18 @@ pub fn tokenize(args: &TokenizeArgs) -> Result<(), CliError> {
         pieces.push(String::from_utf8_lossy(&tokenizer.piece(id)?).into_owned());
     }
     if args.common.json {
-        println!("{}", json!({ "ids": ids, "pieces": pieces }));
-        return Ok(());
+        return print(&format!("{}\n", json!({ "ids": ids, "pieces": pieces })));
     }
-    for (id, piece) in ids.iter().zip(&pieces) {
-        println!("{id:>8}  {piece:?}");
-    }
-    Ok(())
+    let lines: String = ids.iter().zip(&pieces).map(|(id, piece)| format!("{id:>8}  {piece:?}\n")).collect();
+    print(&lines)
 }
 
 pub fn detokenize(args: &DetokenizeArgs) -> Result<(), CliError> {
     let tokenizer = Tokenizer::from_metadata(&read_header(&args.common.model)?.metadata)?;
     let text = tokenizer.decode(&args.ids, args.skip_special)?;
     if args.common.json {
-        println!("{}", json!({ "text": text }));
+        print(&format!("{}\n", json!({ "text": text })))
     } else {
-        println!("{text}");
+        print(&format!("{text}\n"))
     }
-    Ok(())
 }
