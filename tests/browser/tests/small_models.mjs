@@ -12,10 +12,19 @@ import { inRepository, requireBuilt } from "../lib/paths.mjs";
 const FIXTURES = inRepository("tests/fixtures/llamacpp");
 const FOLDER = inRepository("target/small-models");
 
-/** Writes the files; cargo has built the generator with the native tests. */
+/** Software GPUs are slow: there only this model is asked after its whole prompt, where a ring wraps; the rest until the middle. */
+const WHOLE = "gemma3-f32-64";
+
+let bounds;
+
+/** Writes the files, once, and gives the error that is allowed for each; cargo has built the generator with the native tests. */
 function writeModels() {
-  execFileSync("cargo", ["run", "--quiet", "--example", "small_models", "--", FOLDER], { cwd: inRepository(), stdio: ["ignore", "ignore", "inherit"] });
-  return JSON.parse(readFileSync(path.join(FOLDER, "bounds.json"), "utf8"));
+  if (bounds === undefined) {
+    const generator = ["run", "--quiet", "--example", "small_models", "--", FOLDER];
+    execFileSync(process.env.CARGO ?? "cargo", generator, { cwd: inRepository(), stdio: ["ignore", "ignore", "inherit"] });
+    bounds = JSON.parse(readFileSync(path.join(FOLDER, "bounds.json"), "utf8"));
+  }
+  return bounds;
 }
 
 /** What llama.cpp said of each model. */
@@ -39,27 +48,29 @@ function logits(browser, backend) {
     name: `small models: ${browser} ${backend}: llama.cpp's logits`,
     async run(context) {
       requireBuilt("pkg/wasm-selftest/rushlight_bg.wasm");
-      const bounds = writeModels();
+      const allowed = writeModels();
       const page = await context.page(browser, "/test/selftest.html");
       await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
+      const models = oracles();
+      assert.deepEqual(models.map(({ name }) => name).sort(), Object.keys(allowed).sort());
       const wrong = [];
       let compared = 0;
       let nearest = 0;
-      for (const { name, sha256, ids, logits: expected } of oracles()) {
+      for (const { name, sha256, ids, logits: expected } of models) {
         const file = readFileSync(path.join(FOLDER, `${name}.gguf`));
         assert.equal(createHash("sha256").update(file).digest("hex"), sha256, `${name}.gguf is not the file llama.cpp saw`);
-        const positions = Object.keys(expected).map(Number);
+        const positions = Object.keys(expected).map(Number).slice(0, backend === "cpu" || name === WHOLE ? undefined : 2);
         const got = await page.evaluate((job) => globalThis.selftest.logits(job), { name, backend, ids, positions });
         for (const position of positions) {
-          const share = deviation(got[position], expected[position]) / bounds[name];
+          const share = deviation(got[position], expected[position]) / allowed[name];
           if (!(share < 1)) wrong.push(`${name} at ${position}: ${share} of the error allowed`);
           nearest = Math.max(nearest, share);
           compared++;
         }
       }
-      assert.ok(compared > 0);
+      assert.ok(compared >= 2 * models.length);
       assert.deepEqual(wrong, []);
-      return `${compared} positions of ${Object.keys(bounds).length} models, at most ${nearest.toFixed(3)} of the error allowed`;
+      return `${compared} positions of ${models.length} models, at most ${nearest.toFixed(3)} of the error allowed`;
     },
   };
 }
