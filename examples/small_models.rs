@@ -1,13 +1,16 @@
 //! Writes the small random models of the tests: `cargo run --example small_models -- FOLDER [--dequantised]`.
 //!
-//! `NAME.gguf` is the model; with `--dequantised` also `NAME.f32.gguf`, the same numbers in F32, and `NAME.ids`, the prompt that the
-//! fixtures hold logits for, with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`).
+//! `NAME.gguf` is the model, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
+//! `--dequantised` also `NAME.f32.gguf`, the same numbers in F32, and `NAME.ids`, the prompt that the fixtures hold logits for,
+//! with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`).
 
 #[path = "../tests/small/mod.rs"]
 mod small;
 
 use small::gguf::{Form, write};
+use small::oracle::rounding;
 use small::specs::SPECS;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -42,5 +45,6 @@ fn run(folder: &Path, dequantised: bool) -> std::io::Result<()> {
         }
         println!("{}", spec.name);
     }
-    Ok(())
+    let bounds: BTreeMap<&str, f64> = SPECS.iter().map(|spec| (spec.name, rounding(spec))).collect();
+    std::fs::write(folder.join("bounds.json"), serde_json::to_string_pretty(&bounds)?)
 }

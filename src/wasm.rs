@@ -404,7 +404,7 @@ mod selftest {
     use crate::kernel::{self, shader};
     use crate::plan::Executor;
     use crate::selftest::run_case;
-    use crate::session::AnyExecutor;
+    use crate::session::{AnyExecutor, MAX_CHUNK};
 
     /// A case that agreed with its reference.
     #[derive(Serialize)]
@@ -474,6 +474,14 @@ mod selftest {
                 Ok(report) => to_json(&Passed { label, worst: report.worst, elements: report.elements }),
                 Err(failure) => Err(error("ERR_SELFTEST", &format!("{label}: {failure}"))),
             }
+        }
+    }
+
+    #[wasm_bindgen]
+    impl Engine {
+        /// Logits after the last of `ids`.
+        pub async fn logits(&mut self, ids: Vec<u32>) -> Result<Vec<f32>, JsValue> {
+            self.session()?.logits(&ids, MAX_CHUNK).await.map_err(session_error)
         }
     }
 }

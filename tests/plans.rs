@@ -13,13 +13,16 @@ use rushlight::model::{Config, Head, PlanOptions, build};
 use rushlight::plan::memory::{Assignment, assign};
 use rushlight::plan::{Extent, Plan, Rows, Step, Storage, ValueId};
 use rushlight::tensor::{DType, TensorDesc};
-use small::specs::{CONTEXT, SPECS, Spec};
-use small::{Form, specs};
+use small::gguf::{Form, write};
+use small::specs::{self, SPECS, Spec};
+
+/// Context of every small model.
+const CONTEXT: usize = 256;
 
 /// What a file says: numbers and tensors.
 fn described(spec: &Spec) -> (Config, Vec<TensorDesc>) {
     let mut reader = GgufReader::new();
-    reader.push(&small::write(spec, Form::Published)).expect("a sound file");
+    reader.push(&write(spec, Form::Published)).expect("a sound file");
     let header = reader.header().expect("it is whole");
     let tensors = header.tensors.iter().map(|tensor| tensor.desc.clone()).collect();
     (Config::from_metadata(&header.metadata).expect("a known architecture"), tensors)

@@ -1,5 +1,5 @@
 // The selftest build: every expanded shader, and every case of every kernel.
-import init, { createSelfTest, expandedShaders } from "/pkg/wasm-selftest/rushlight.js";
+import init, { createEngine, createSelfTest, expandedShaders } from "/pkg/wasm-selftest/rushlight.js";
 
 await init({ module_or_path: new URL("/pkg/wasm-selftest/rushlight_bg.wasm", location.href) });
 
@@ -45,4 +45,19 @@ async function runCases(backend) {
   })();
 }
 
-globalThis.selftest = { compileShaders, runCases };
+/** Logits of a small model after each of some positions of a prompt. */
+async function logits({ name, backend, ids, positions }) {
+  const file = new Uint8Array(await (await fetch(`/small-models/${name}.gguf`)).arrayBuffer());
+  const options = { backend, kv: "f32", context: null, adapter: null, fileBytes: file.length };
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+  const engine = await createEngine(JSON.stringify(options), turn);
+  // Chunks that fit no boundary of the file.
+  for (let at = 0; at < file.length; at += 77_777) await engine.push(file.subarray(at, at + 77_777));
+  await engine.finish();
+  const found = {};
+  for (const position of positions) found[position] = Array.from(await engine.logits(Uint32Array.from(ids.slice(0, position + 1))));
+  engine.free();
+  return found;
+}
+
+globalThis.selftest = { compileShaders, runCases, logits };
