@@ -6,7 +6,7 @@
 #[path = "../tests/small/mod.rs"]
 mod small;
 
-use small::Form;
+use small::gguf::{Form, write};
 use small::specs::SPECS;
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,9 +29,9 @@ fn main() -> ExitCode {
 fn run(folder: &Path, dequantised: bool) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     for spec in SPECS {
-        std::fs::write(folder.join(format!("{}.gguf", spec.name)), small::write(spec, Form::Published))?;
+        std::fs::write(folder.join(format!("{}.gguf", spec.name)), write(spec, Form::Published))?;
         if dequantised {
-            let twin = small::write(spec, Form::Dequantised);
+            let twin = write(spec, Form::Dequantised);
             std::fs::write(folder.join(format!("{}.f32.gguf", spec.name)), twin)?;
             let words = |numbers: &mut dyn Iterator<Item = u32>| {
                 numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")

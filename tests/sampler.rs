@@ -3,11 +3,9 @@
 
 mod tokenizer_support;
 
-use std::time::Instant;
-
 use rushlight::sampler::noise::{MAX_GUMBEL, Noise, philox4x32_10};
 use rushlight::sampler::{Sampler, SamplerError, Settings, logprobs};
-use tokenizer_support::Random;
+use tokenizer_support::{Random, Stopwatch};
 
 /// Logits between -8 and 8, on a grid coarse enough for ties when `ties`.
 fn random_logits(random: &mut Random, count: usize, ties: bool) -> Vec<f32> {
@@ -303,12 +301,13 @@ fn logprobs_are_the_log_softmax() {
 
 #[test]
 fn bad_input_is_an_error() {
-    let bad = |change: fn(&mut Settings)| {
+    type Change = fn(&mut Settings);
+    let bad = |change: Change| {
         let mut settings = Settings::default();
         change(&mut settings);
         Sampler::new(settings).unwrap_err()
     };
-    let changes: [(&str, fn(&mut Settings)); 12] = [
+    let changes: [(&str, Change); 12] = [
         ("temperature", |settings| settings.temperature = f32::NAN),
         ("temperature", |settings| settings.temperature = -0.1),
         ("temperature", |settings| settings.temperature = f32::INFINITY),
@@ -361,7 +360,7 @@ fn sampling_a_large_vocabulary_is_fast() {
         let mut sampler = Sampler::new(settings).unwrap();
         let best = (0..10)
             .map(|position| {
-                let start = Instant::now();
+                let start = Stopwatch::start();
                 sampler.sample(&logits, &[1, 2, 3], position).unwrap();
                 start.elapsed()
             })

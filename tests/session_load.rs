@@ -32,7 +32,8 @@ fn split(name: &str, counts: &[usize]) -> Vec<Vec<u8>> {
         let own = first..first + count;
         first += count;
         let own = |tensor: Tensor| index.next().is_some_and(|i| own.contains(&i)).then_some(tensor);
-        let mut part = if number == 0 { writer(spec, Form::Published, own) } else { tensors_of(spec, own) };
+        let mut part =
+            if number == 0 { writer(spec, spec, Form::Published, own) } else { tensors_of(spec, own) };
         set(&mut part, "split.no", number as u16);
         set(&mut part, "split.count", counts.len() as u16);
         part.metadata("split.tensors.count", total as i32).expect("a new key");
@@ -50,7 +51,7 @@ fn a_split_model_is_the_same_model() {
     let name = "llama-f16-64-factors";
     let spec = specs::find(name);
     let mut count = 0;
-    writer(spec, Form::Published, |tensor| {
+    writer(spec, spec, Form::Published, |tensor| {
         count += 1;
         Some(tensor)
     });
@@ -93,7 +94,7 @@ fn vectors_of_any_type_load_as_the_same_numbers() {
                     tensor
                 })
             };
-            let bytes = writer(spec, Form::Published, vectors).to_bytes();
+            let bytes = writer(spec, spec, Form::Published, vectors).to_bytes();
             let mut session = load(&[bytes], options(), Host::native()).expect("the model loads");
             logits(&mut session, &spec.prompt_ids())
         };
@@ -115,7 +116,7 @@ fn damaged_files_are_named() {
     assert_eq!(refused(&[magic], options()).code(), "ERR_BAD_FILE");
     let spec = specs::find("gemma3-f32-64");
     let without = |tensor: Tensor| (tensor.name != "blk.3.ffn_up.weight").then_some(tensor);
-    let error = refused(&[writer(spec, Form::Published, without).to_bytes()], options());
+    let error = refused(&[writer(spec, spec, Form::Published, without).to_bytes()], options());
     assert_eq!(error.code(), "ERR_BAD_FILE");
     assert!(error.to_string().contains("blk.3.ffn_up.weight"), "{error}");
 }

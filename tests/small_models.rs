@@ -3,77 +3,18 @@
 
 mod small;
 
-use rushlight::session::{
-    BackendChoice, Event, GenerateOptions, Host, LoadOptions, Loader, MAX_CHUNK, Session,
-};
+use rushlight::session::{BackendChoice, Event, GenerateOptions, MAX_CHUNK};
 use rushlight::tensor::DType;
 use rushlight::tokenizer::EncodeOptions;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use small::gguf::{Tensor, writer};
-use small::specs::{SPECS, Spec};
-use small::{Form, specs};
-use std::collections::BTreeMap;
-
-/// What llama.cpp says of a model: `fixtures/llamacpp/NAME.json`, made by `tools/llamacpp_logits.sh`.
-#[derive(Deserialize)]
-struct Oracle {
-    /// Of the file that the generator wrote at that time.
-    sha256: String,
-    /// Ids of [`TEXT`].
-    text_ids: Vec<u32>,
-    /// The prompt.
-    ids: Vec<u32>,
-    /// Logits after a position of the prompt.
-    logits: BTreeMap<usize, Vec<f32>>,
-}
-
-/// The text that the tool tokenises.
-const TEXT: &str = "The capital of France is hello, été 12!";
-
-impl Oracle {
-    fn of(spec: &Spec) -> Self {
-        let path = format!("{}/tests/fixtures/llamacpp/{}.json", env!("CARGO_MANIFEST_DIR"), spec.name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-}
-
-/// Loads a file in chunks that fit no boundary of it.
-fn load(file: &[u8], kv: DType) -> Session {
-    let options = LoadOptions { backend: BackendChoice::Cpu, kv, ..LoadOptions::default() };
-    pollster::block_on(async {
-        let mut loader =
-            Loader::new(options, Host::native(), Some(file.len() as u64)).await.expect("the CPU is there");
-        for chunk in file.chunks(77_777) {
-            loader.push(chunk).await.expect("the model loads");
-        }
-        loader.finish().await.expect("the model is complete")
-    })
-}
-
-/// Root of the mean square.
-fn spread(values: &[f32]) -> f64 {
-    (values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
-}
-
-/// Largest difference, in units of the spread of the expected values.
-fn deviation(got: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(got.len(), expected.len(), "as many logits as tokens");
-    let differences = got.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b));
-    // NaN has to count as a difference, and `max` would drop it.
-    let largest = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d.abs() }).fold(0.0, f64::max);
-    largest / spread(expected)
-}
-
-fn logits(session: &mut Session, ids: &[u32], chunk: usize) -> Vec<f32> {
-    pollster::block_on(session.logits(ids, chunk)).expect("the run succeeds")
-}
+use small::gguf::{Form, Tensor, write, writer};
+use small::oracle::{Oracle, TEXT, deviation, f16_cache_rounding, load, logits, rounding, spread};
+use small::specs::{self, SPECS};
 
 #[test]
 fn files_are_those_that_llama_cpp_saw() {
     for spec in SPECS {
-        let digest = Sha256::digest(small::write(spec, Form::Published));
+        let digest = Sha256::digest(write(spec, Form::Published));
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let oracle = Oracle::of(spec);
         assert_eq!(hex, oracle.sha256, "{}: run tests/tools/llamacpp_logits.sh", spec.name);
@@ -81,17 +22,10 @@ fn files_are_those_that_llama_cpp_saw() {
     }
 }
 
-/// What f32 rounding can do to the logits, in units of their spread: a sum of `n` terms is off by at most `n · 2⁻²⁴` of its
-/// terms' sum (Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1), and each layer adds its longest one's.
-fn rounding(spec: &Spec) -> f64 {
-    let longest = spec.width.max(spec.ffn).max(spec.heads * spec.head_dim);
-    (spec.layers * longest) as f64 / f64::from(1 << 24)
-}
-
 #[test]
 fn logits_with_an_f32_cache_equal_llama_cpp() {
     for spec in SPECS {
-        let mut session = load(&small::write(spec, Form::Published), DType::F32);
+        let mut session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let oracle = Oracle::of(spec);
         assert_eq!(oracle.logits.keys().copied().collect::<Vec<_>>(), spec.positions(), "{}", spec.name);
         for (&position, expected) in &oracle.logits {
@@ -112,17 +46,14 @@ fn logits_with_an_f32_cache_equal_llama_cpp() {
     }
 }
 
-/// An f16 cache rounds each key and value by up to 2⁻¹² of itself. A layer's output moves by about that share twice (once by its
-/// values, once by its scores), layers add up, and the largest of 331 moves is some four times their root mean square. A wrong
-/// slot or window moves the logits by tenths of their spread.
 #[test]
 fn logits_with_an_f16_cache_are_near() {
     for spec in SPECS {
-        let mut session = load(&small::write(spec, Form::Published), DType::F16);
+        let mut session = load(BackendChoice::Cpu, DType::F16, &write(spec, Form::Published));
         let oracle = Oracle::of(spec);
         let (position, expected) = oracle.logits.last_key_value().expect("three positions");
         let got = logits(&mut session, &oracle.ids[..=*position], MAX_CHUNK);
-        let (deviation, bound) = (deviation(&got, expected), 8.0 * spec.layers as f64 / f64::from(1 << 12));
+        let (deviation, bound) = (deviation(&got, expected), f16_cache_rounding(spec));
         println!("{}: {deviation:.1e} of {bound:.1e}", spec.name);
         assert!(deviation < bound, "{}: {deviation} over {bound}", spec.name);
     }
@@ -131,7 +62,7 @@ fn logits_with_an_f16_cache_are_near() {
 #[test]
 fn vocabularies_encode_as_llama_cpp_does() {
     for spec in SPECS {
-        let session = load(&small::write(spec, Form::Published), DType::F32);
+        let session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let tokenizer = session.tokenizer();
         let options = EncodeOptions { add_special: true, parse_special: true };
         let ids = tokenizer.encode(TEXT, options).expect("any text encodes");
@@ -144,7 +75,7 @@ fn vocabularies_encode_as_llama_cpp_does() {
 #[test]
 fn greedy_answers_follow_the_logits() {
     for spec in SPECS.iter().filter(|spec| spec.width < 640) {
-        let mut session = load(&small::write(spec, Form::Published), DType::F32);
+        let mut session = load(BackendChoice::Cpu, DType::F32, &write(spec, Form::Published));
         let mut ids = spec.prompt_ids();
         let options =
             GenerateOptions { max_tokens: Some(12), ignore_eos: true, ..GenerateOptions::default() };
@@ -176,7 +107,8 @@ fn parts_of_the_architectures_matter() {
     for (name, part) in parts {
         let spec = specs::find(name);
         let without = |tensor: Tensor| (tensor.name != part).then_some(tensor);
-        let mut session = load(&writer(spec, Form::Published, without).to_bytes(), DType::F32);
+        let mut session =
+            load(BackendChoice::Cpu, DType::F32, &writer(spec, spec, Form::Published, without).to_bytes());
         let oracle = Oracle::of(spec);
         let (position, expected) = oracle.logits.last_key_value().expect("three positions");
         let deviation = deviation(&logits(&mut session, &oracle.ids[..=*position], MAX_CHUNK), expected);

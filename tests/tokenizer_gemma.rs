@@ -3,11 +3,11 @@
 
 mod tokenizer_support;
 
-use std::time::Instant;
-
 use rushlight::tokenizer::{EncodeOptions, Tokenizer};
 use serde::Deserialize;
-use tokenizer_support::{Random, gemma_path, random_text, read_metadata, tokenizer_of, with_vocab};
+use tokenizer_support::{
+    Random, Stopwatch, gemma_path, random_text, read_metadata, tokenizer_of, with_vocab,
+};
 
 /// `gemma_tok.json` is the project's reference, `gemma_llama.json` made by tests/tools/token_oracle.py;
 /// both are llama.cpp's answers for the same file.
@@ -147,14 +147,14 @@ fn an_unknown_id_is_an_error() {
     assert_eq!(tokenizer.stream(true).push(262_144).unwrap_err().code(), "ERR_UNKNOWN_TOKEN");
 }
 
-/// The limits of the issue, on one core of this machine. The best of three, since tests share the machine.
+/// The limits of the issue on one core: the best of three.
 #[test]
 fn building_and_encoding_are_fast() {
     let metadata = read_metadata(&gemma_path());
     let best = |run: &mut dyn FnMut()| {
         (0..3)
             .map(|_| {
-                let start = Instant::now();
+                let start = Stopwatch::start();
                 run();
                 start.elapsed().as_millis()
             })

@@ -12,32 +12,35 @@ pub trait Lanes: Copy {
     fn to_array(self) -> [f32; 8];
 }
 
-/// Eight elements as the compiler sees fit.
-#[derive(Clone, Copy)]
-pub struct Plain([f32; 8]);
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod plain {
+    /// Eight elements as the compiler sees fit.
+    #[derive(Clone, Copy)]
+    pub struct Plain([f32; 8]);
 
-impl Lanes for Plain {
-    #[inline(always)]
-    fn zero() -> Self {
-        Plain([0.0; 8])
-    }
-
-    #[inline(always)]
-    fn load(from: &[f32; 8]) -> Self {
-        Plain(*from)
-    }
-
-    #[inline(always)]
-    fn add_product(mut self, a: Self, b: Self) -> Self {
-        for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
-            *sum += a * b;
+    impl super::Lanes for Plain {
+        #[inline(always)]
+        fn zero() -> Self {
+            Plain([0.0; 8])
         }
-        self
-    }
 
-    #[inline(always)]
-    fn to_array(self) -> [f32; 8] {
-        self.0
+        #[inline(always)]
+        fn load(from: &[f32; 8]) -> Self {
+            Plain(*from)
+        }
+
+        #[inline(always)]
+        fn add_product(mut self, a: Self, b: Self) -> Self {
+            for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
+                *sum += a * b;
+            }
+            self
+        }
+
+        #[inline(always)]
+        fn to_array(self) -> [f32; 8] {
+            self.0
+        }
     }
 }
 
@@ -130,4 +133,4 @@ pub use wasm::Simd128 as Baseline;
 
 /// What code without run-time detection uses.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub use Plain as Baseline;
+pub use plain::Plain as Baseline;

@@ -43,8 +43,10 @@ pub struct Arch {
     pub activation: Activation,
     /// Embeddings times the square root of the width.
     pub scale_embedding: bool,
-    /// Local layers.
+    /// Local layers, where the file names a window.
     pub windowed: Option<Windowed>,
+    /// Number of layers of the one size whose attention scores are scaled by the width over the heads.
+    pub shared_width_scale: Option<usize>,
 }
 
 /// A decoder without any of the extras; the rows say where they differ.
@@ -58,6 +60,7 @@ const PLAIN: Arch = Arch {
     activation: Activation::Silu,
     scale_embedding: false,
     windowed: None,
+    shared_width_scale: None,
 };
 
 /// The table. GGUF's norm weights are used as they are in every row: the converter has already added Gemma's 1.
@@ -71,6 +74,7 @@ pub const ARCHITECTURES: &[Arch] = &[
         activation: Activation::GeluTanh,
         scale_embedding: true,
         windowed: Some(Windowed { period: 6, rope_base: 10_000.0 }),
+        shared_width_scale: Some(62),
         ..PLAIN
     },
     // Llama 2 and 3 (arXiv 2407.21783). GGUF files store the query and key rows permuted, so that neighbours turn together.

@@ -66,8 +66,8 @@ pub struct PlanOptions {
 impl PlanOptions {
     /// Slots of the cache of a layer: all positions, or a ring.
     pub fn slots(&self, config: &Config, layer: usize) -> usize {
-        match config.window {
-            Some(window) if config.is_local(layer) => self.context.min(window + self.max_tokens),
+        match &config.local {
+            Some(local) if config.is_local(layer) => self.context.min(local.window + self.max_tokens),
             _ => self.context,
         }
     }
@@ -223,7 +223,7 @@ impl Builder<'_> {
             heads: config.heads,
             kv_heads: config.kv_heads,
             head_dim: config.head_dim,
-            window: if config.is_local(layer) { config.window } else { None },
+            window: config.local.as_ref().filter(|_| config.is_local(layer)).map(|local| local.window),
             scale: config.attention_scale,
         };
         let mixed = self.plan.step(op, &[q, k, v], "heads", Rows::Tokens, config.heads * config.head_dim);

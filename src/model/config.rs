@@ -11,6 +11,17 @@ pub struct RopeScaling {
     pub linear: f32,
 }
 
+/// The layers that see only a window of positions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Local {
+    /// Positions that such a layer sees, its own included.
+    pub window: usize,
+    /// Their RoPE base.
+    pub rope_base: f32,
+    /// Whether a layer is one of them.
+    pub layers: Vec<bool>,
+}
+
 /// Numbers of one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -38,8 +49,8 @@ pub struct Config {
     pub rope_base: f32,
     /// Scaling of the global layers' positions.
     pub rope_scaling: RopeScaling,
-    /// Positions that a local layer sees; `None` without local layers.
-    pub window: Option<usize>,
+    /// Local layers; `None` where all are global.
+    pub local: Option<Local>,
     /// Factor on attention scores.
     pub attention_scale: f32,
 }
@@ -62,13 +73,12 @@ impl Config {
         let head_dim = keys.optional_count("attention.key_length")?.unwrap_or(width / heads);
         let value_dim = keys.optional_count("attention.value_length")?.unwrap_or(head_dim);
         let rope_dims = keys.optional_count("rope.dimension_count")?.unwrap_or(head_dim);
-        let window = match arch.windowed {
-            Some(_) => Some(keys.count("attention.sliding_window")?),
-            None => None,
-        };
+        let layers = keys.count("block_count")?;
+        // Gemma 3 27B divides by the width that all heads share, not by a head's own.
+        let scaled_dim = if arch.shared_width_scale == Some(layers) { width / heads } else { head_dim };
         let config = Config {
             arch,
-            layers: keys.count("block_count")?,
+            layers,
             width,
             heads,
             kv_heads,
@@ -76,14 +86,13 @@ impl Config {
             rope_dims,
             ffn: keys.count("feed_forward_length")?,
             context: keys.count("context_length")?,
-            eps: metadata.require(&keys.name("attention.layer_norm_rms_epsilon"))?,
-            rope_base: metadata.get(&keys.name("rope.freq_base"))?.unwrap_or(arch.rope_base),
+            eps: keys.number("attention.layer_norm_rms_epsilon", None)?,
+            rope_base: keys.number("rope.freq_base", Some(arch.rope_base))?,
             rope_scaling: keys.rope_scaling()?,
-            window,
-            attention_scale: metadata
-                .get(&keys.name("attention.scale"))?
-                .unwrap_or(1.0 / (head_dim as f32).sqrt()),
+            local: keys.local(arch, layers)?,
+            attention_scale: keys.number("attention.scale", Some(1.0 / (scaled_dim as f32).sqrt()))?,
         };
+        keys.refuse_soft_cap()?;
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
             if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
         };
@@ -111,7 +120,7 @@ impl Config {
 
     /// Whether a layer sees only the window.
     pub fn is_local(&self, layer: usize) -> bool {
-        self.arch.windowed.is_some_and(|windowed| !(layer + 1).is_multiple_of(windowed.period))
+        self.local.as_ref().is_some_and(|local| local.layers.get(layer) == Some(&true))
     }
 }
 
@@ -159,17 +168,60 @@ impl Keys<'_> {
         }
     }
 
+    /// A positive number; an error where it is neither in the file nor has a default.
+    fn number(&self, key: &str, default: Option<f32>) -> Result<f32, ModelError> {
+        let name = self.name(key);
+        let got = match (self.metadata.get(&name)?, default) {
+            (Some(got), _) => got,
+            (None, Some(default)) => default,
+            (None, None) => self.metadata.require(&name)?,
+        };
+        if got.is_finite() && got > 0.0 { Ok(got) } else { Err(self.value(key, "a positive number", got)) }
+    }
+
+    /// The local layers: the window is in the file (absent or 0: there are none), pattern and base may be.
+    fn local(&self, arch: &Arch, layers: usize) -> Result<Option<Local>, ModelError> {
+        let Some(defaults) = arch.windowed else { return Ok(None) };
+        let window: Option<usize> = self.metadata.get(&self.name("attention.sliding_window"))?;
+        let Some(window) = window.filter(|&window| window > 0) else { return Ok(None) };
+        if window > LARGEST_COUNT {
+            return Err(self.value("attention.sliding_window", &format!("at most {LARGEST_COUNT}"), window));
+        }
+        let pattern = "attention.sliding_window_pattern";
+        let name = self.name(pattern);
+        let flags = match self.metadata.get::<&[bool]>(&name) {
+            Ok(Some(flags)) if flags.len() >= layers => flags[..layers].to_vec(),
+            Ok(Some(flags)) => {
+                return Err(self.value(
+                    pattern,
+                    &format!("one flag for each of {layers} layers"),
+                    flags.len(),
+                ));
+            }
+            _ => {
+                let period = self.optional_count(pattern)?.unwrap_or(defaults.period);
+                (1..=layers).map(|layer| !layer.is_multiple_of(period)).collect()
+            }
+        };
+        let rope_base = self.number("rope.freq_base_swa", Some(defaults.rope_base))?;
+        Ok(Some(Local { window, rope_base, layers: flags }))
+    }
+
+    /// No row of the table caps its logits; a file that asks for it would be answered wrongly.
+    fn refuse_soft_cap(&self) -> Result<(), ModelError> {
+        let key = "final_logit_softcapping";
+        match self.metadata.get::<f32>(&self.name(key))? {
+            Some(cap) if cap != 0.0 => Err(self.value(key, "none", cap)),
+            _ => Ok(()),
+        }
+    }
+
     /// Linear scaling; the Llama 3 kind comes as a tensor of factors (`rope_freqs.weight`).
     fn rope_scaling(&self) -> Result<RopeScaling, ModelError> {
-        let factor = |key: &str| self.metadata.get::<f32>(&self.name(key));
         match self.metadata.get::<&str>(&self.name("rope.scaling.type"))? {
             Some("linear") | None => {
-                let old = factor("rope.scale_linear")?;
-                let linear = factor("rope.scaling.factor")?.or(old).unwrap_or(1.0);
-                if linear.is_finite() && linear > 0.0 {
-                    return Ok(RopeScaling { linear });
-                }
-                Err(self.value("rope.scaling.factor", "a positive number", linear))
+                let old = self.number("rope.scale_linear", Some(1.0))?;
+                Ok(RopeScaling { linear: self.number("rope.scaling.factor", Some(old))? })
             }
             Some("none") => Ok(RopeScaling { linear: 1.0 }),
             Some(other) => Err(self.value("rope.scaling.type", "none or linear", other)),

@@ -185,6 +185,7 @@ impl Loader {
             return Err(SessionError::Cancelled { operation: "loading" });
         };
         head.tensors = self.parts.tensors().iter().map(|tensor| tensor.info.desc.clone()).collect();
+        check(&head)?;
         self.chosen.executor.finish_weights().await?;
         head.timings.header_ms = self.header_ms;
         head.timings.total_ms = self.host.now() - self.started;
@@ -272,6 +273,37 @@ fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError
         host_tensors: Vec::new(),
         timings,
     })
+}
+
+/// What the builder of plans can't see: the vocabulary has a row of the embedding table for each token, and the factors on RoPE's
+/// frequencies fit them.
+fn check(head: &ModelHead) -> Result<(), ModelError> {
+    let vocabulary = head.tokenizer.vocab_size() as usize;
+    if let Some(table) = head.tensors.iter().find(|desc| desc.name == names::EMBEDDING)
+        && table.shape.rows() != vocabulary
+    {
+        return Err(ModelError::TensorShape {
+            name: table.name.clone(),
+            expected: format!("[{vocabulary}, {}], a row for each token", head.config.width),
+            got: table.shape.to_string(),
+        });
+    }
+    let Some((name, factors)) = head.host_tensors.iter().find(|(name, _)| name == names::ROPE_FACTORS) else {
+        return Ok(());
+    };
+    let pairs = head.config.rope_dims / 2;
+    if factors.len() != pairs {
+        let got = format!("[{}]", factors.len());
+        return Err(ModelError::TensorShape { name: name.clone(), expected: format!("[1, {pairs}]"), got });
+    }
+    match factors.iter().find(|factor| !(factor.is_finite() && **factor > 0.0)) {
+        None => Ok(()),
+        Some(got) => Err(ModelError::Value {
+            key: name.clone(),
+            expected: "positive numbers".to_owned(),
+            got: got.to_string(),
+        }),
+    }
 }
 
 /// Reserves room for a tensor.

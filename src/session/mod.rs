@@ -190,7 +190,7 @@ impl Session {
             .iter()
             .find(|(name, _)| name == names::ROPE_FACTORS)
             .map(|(_, factors)| factors.as_slice());
-        let local = config.arch.windowed.map(|windowed| (names::ROPE_LOCAL, windowed.rope_base, 1.0, None));
+        let local = config.local.as_ref().map(|local| (names::ROPE_LOCAL, local.rope_base, 1.0, None));
         let global = (names::ROPE_GLOBAL, config.rope_base, config.rope_scaling.linear, factors);
         for (name, base, linear, factors) in local.into_iter().chain([global]) {
             let layers = 0..config.layers;

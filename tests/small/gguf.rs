@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::specs::{CONTEXT, EPS, Spec, VOCABULARY, WINDOW};
+use super::specs::{Spec, VOCABULARY};
 use super::vocabulary;
 use rushlight::formats::gguf::GgufWriter;
 use rushlight::formats::quant;
@@ -21,7 +21,7 @@ pub enum Form {
 
 /// The file of a model.
 pub fn write(spec: &Spec, form: Form) -> Vec<u8> {
-    writer(spec, form, Some).to_bytes()
+    writer(spec, spec, form, Some).to_bytes()
 }
 
 /// A tensor before it is written.
@@ -50,10 +50,16 @@ pub enum Numbers {
     Factors,
 }
 
-/// The writer with everything in it; `edit` may change or drop each tensor on its way, for files that are wrong on purpose.
-pub fn writer(spec: &Spec, form: Form, edit: impl FnMut(Tensor) -> Option<Tensor>) -> GgufWriter<'static> {
+/// The writer with the metadata of one model and the tensors of another, which are the same unless a file is to be wrong on purpose;
+/// so is `edit`, which may change or drop each tensor on its way.
+pub fn writer(
+    described: &Spec,
+    spec: &Spec,
+    form: Form,
+    edit: impl FnMut(Tensor) -> Option<Tensor>,
+) -> GgufWriter<'static> {
     let mut writer = GgufWriter::new();
-    describe(spec, &mut writer);
+    describe(described, &mut writer);
     fill_in(&mut writer, spec, form, edit);
     writer
 }
@@ -92,7 +98,7 @@ fn describe(spec: &Spec, writer: &mut GgufWriter<'_>) {
     let mut count = |key: &str, value: usize| {
         writer.metadata(&format!("{}.{key}", spec.arch), value as u32).expect("each key once");
     };
-    count("context_length", CONTEXT);
+    count("context_length", spec.context);
     count("embedding_length", spec.width);
     count("block_count", spec.layers);
     count("feed_forward_length", spec.ffn);
@@ -100,14 +106,14 @@ fn describe(spec: &Spec, writer: &mut GgufWriter<'_>) {
     count("attention.head_count_kv", spec.kv_heads);
     count("attention.key_length", spec.head_dim);
     count("attention.value_length", spec.head_dim);
-    if spec.arch == "gemma3" {
-        count("attention.sliding_window", WINDOW);
+    if spec.window > 0 {
+        count("attention.sliding_window", spec.window);
     }
     let mut number = |key: &str, value: f32| {
         writer.metadata(&format!("{}.{key}", spec.arch), value).expect("each key once");
     };
-    number("attention.layer_norm_rms_epsilon", EPS);
-    number("rope.freq_base", if spec.arch == "gemma3" { 1e6 } else { 5e5 });
+    number("attention.layer_norm_rms_epsilon", spec.eps);
+    number("rope.freq_base", spec.rope_base);
     if let Some(factor) = spec.linear {
         number("rope.scaling.factor", factor);
         writer.metadata(&format!("{}.rope.scaling.type", spec.arch), "linear").expect("each key once");

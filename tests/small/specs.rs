@@ -36,6 +36,14 @@ pub struct Spec {
     pub vectors: DType,
     /// Whether the head is the embedding table; else it is a matrix of its own.
     pub tied: bool,
+    /// Positions the model was "trained" for.
+    pub context: usize,
+    /// Positions that a local layer of Gemma 3 sees.
+    pub window: usize,
+    /// RoPE base, of the global layers where there are local ones.
+    pub rope_base: f32,
+    /// Added to the mean of squares in norms.
+    pub eps: f32,
     /// Linear RoPE scaling.
     pub linear: Option<f32>,
     /// Whether a tensor of RoPE factors is there (Llama 3's scaling).
@@ -45,13 +53,6 @@ pub struct Spec {
     /// Tokens of the prompt that the fixture has logits for.
     pub prompt: usize,
 }
-
-/// Positions that a local layer of Gemma 3 sees: far fewer than a prompt has, so that its ring wraps.
-pub const WINDOW: usize = 16;
-/// Positions each model was "trained" for.
-pub const CONTEXT: usize = 256;
-/// Added to the mean of squares in norms.
-pub const EPS: f32 = 1e-6;
 
 /// The defaults; rows say where they differ.
 const fn spec(name: &'static str, arch: &'static str, dtype: DType, width: usize) -> Spec {
@@ -69,6 +70,10 @@ const fn spec(name: &'static str, arch: &'static str, dtype: DType, width: usize
         embedding: dtype,
         vectors: DType::F32,
         tied: true,
+        context: 256,
+        window: 0,
+        rope_base: 5e5,
+        eps: 1e-6,
         linear: None,
         factors: false,
         vocabulary: Kind::SentencePiece,
@@ -76,9 +81,9 @@ const fn spec(name: &'static str, arch: &'static str, dtype: DType, width: usize
     }
 }
 
-/// A Gemma 3: its prompts are longer than the ring of 16 + 64 slots.
+/// A Gemma 3: its window is small, and its prompts are longer than the ring of 16 + 64 slots.
 const fn gemma(name: &'static str, dtype: DType, width: usize) -> Spec {
-    Spec { kv_heads: 1, prompt: 150, ..spec(name, "gemma3", dtype, width) }
+    Spec { kv_heads: 1, window: 16, rope_base: 1e6, prompt: 150, ..spec(name, "gemma3", dtype, width) }
 }
 
 /// Every architecture and every dtype; widths 64, 256 and 640. Seven layers are what it takes for Gemma 3 to have a global

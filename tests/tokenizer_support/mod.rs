@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rushlight::tokenizer::{FlatStrings, GgufVocab, Tokenizer};
 
@@ -137,6 +138,33 @@ pub fn gemma_path() -> PathBuf {
     });
     assert!(path.exists(), "{} is missing: run `cargo xtask fetch-model`", path.display());
     path
+}
+
+/// Measures what this thread computes. On Linux that is processor time, so that other work on the machine
+/// doesn't count; elsewhere it is time on the clock.
+pub struct Stopwatch {
+    clock: Instant,
+    processor: Option<u64>,
+}
+
+impl Stopwatch {
+    pub fn start() -> Self {
+        Stopwatch { clock: Instant::now(), processor: processor_nanoseconds() }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        match (self.processor, processor_nanoseconds()) {
+            (Some(start), Some(now)) => Duration::from_nanos(now - start),
+            _ => self.clock.elapsed(),
+        }
+    }
+}
+
+/// First field of `schedstat` in proc(5): time on the processor, which the kernel brings up to date at
+/// least when the thread yields.
+fn processor_nanoseconds() -> Option<u64> {
+    std::thread::yield_now();
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// SplitMix64: small, seeded, good enough to pick test texts.
