@@ -313,6 +313,7 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     let output = folder.run("generate", &["--prompt", "a", "--stop", ""]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     fails(&folder.run("detokenize", &["--ids", "1,x"]), 2, argument, "x");
+    fails(&folder.run("inspect", &["--context", "257"]), 2, argument, "2 to 256");
     let file = folder.write("short.txt", b"the");
     fails(&folder.run("perplexity", &["--file", &file, "--context", "100"]), 2, argument, "99 tokens");
 }

@@ -57,6 +57,11 @@ impl CliError {
         CliError::usage(format!("{message} (see rushlight --help)"))
     }
 
+    /// Whether a flag is at fault.
+    pub fn is_usage(&self) -> bool {
+        self.usage
+    }
+
     /// 2 for bad usage, 1 for failure.
     pub fn exit_code(&self) -> u8 {
         if self.usage { 2 } else { 1 }

@@ -59,7 +59,10 @@ impl Contents {
 
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     let contents = Contents::read(args)?;
-    let planned = plan_memory(args, &contents);
+    let planned = match plan_memory(args, &contents) {
+        Err(error) if error.is_usage() => return Err(error),
+        planned => planned,
+    };
     if args.common.json {
         return print(&format!("{}\n", as_json(&contents, planned.as_ref())));
     }
@@ -84,7 +87,11 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
 fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryPlan), CliError> {
     let config = Config::from_metadata(contents.parts.metadata())?;
     let tensors: Vec<TensorDesc> = contents.tensors().map(|tensor| tensor.desc.clone()).collect();
-    let context = args.context.unwrap_or(config.context.min(4096)).clamp(2, config.context.max(2));
+    let context = args.context.unwrap_or(config.context.min(4096));
+    if args.context.is_some() && !(2..=config.context).contains(&context) {
+        let expected = format!("--context: expected 2 to {}, the model's, got {context}", config.context);
+        return Err(CliError::usage(expected));
+    }
     let kv = match args.kv {
         Kv::F16 => DType::F16,
         Kv::F32 => DType::F32,
