@@ -6,6 +6,7 @@ import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
+import lostDevice from "./tests/lost_device.mjs";
 import memory from "./tests/memory.mjs";
 import page from "./tests/page.mjs";
 import reference from "./tests/reference.mjs";
@@ -16,6 +17,7 @@ const filters = process.argv.slice(2);
 const tests = [
   ...page, // How the page looks, answers to keys and files, and its accessibility.
   ...failures, // Each failure with its own message.
+  ...lostDevice, // A GPU that goes away.
   ...stop, // Stop ends a load, a prefill, a decode.
   ...memory, // Where the bytes are, and how long the header takes.
   ...kernels, // Every shader through both compilers, every kernel case on both backends.

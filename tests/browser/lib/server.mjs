@@ -1,14 +1,16 @@
 // The server of the browser tests. `rushlight serve` has tests of its own; this one can also do what a good server never
-// does: cut a file short, damage it, send it slowly. It sends a Content-Security-Policy with every answer, so that the
+// does: cut a file short, damage it, send it slowly, put a script of the tests before the package's worker. It sends a Content-Security-Policy with every answer, so that the
 // worker, which does not inherit the page's, is held to it too.
 
 import { createReadStream, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { inRepository, MODEL, modelFile } from "./paths.mjs";
+import { SMALL_MODELS } from "./small_models.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -34,7 +36,7 @@ const FOLDERS = [
   ["/pkg/wasm/", inRepository("pkg/wasm")],
   ["/pkg/wasm-selftest/", inRepository("pkg/wasm-selftest")],
   ["/test/", path.resolve(import.meta.dirname, "../pages")],
-  ["/small-models/", inRepository("target/small-models")],
+  ["/small-models/", SMALL_MODELS],
   ["/", inRepository("www/dist")],
 ];
 
@@ -55,9 +57,12 @@ const DAMAGED = {
   "/models/slow.gguf": () => ({ bytesPerMs: 20_000 }),
 };
 
-/** Starts the server on a free port; `aborted` counts the bodies whose reader went away. */
+/** The package's worker, in the package and as the page bundles it. */
+const WORKER = /\/worker[^/]*\.js$/;
+
+/** Starts the server on a free port; `aborted` counts the bodies whose reader went away, `beforeWorker` is a test's to set. */
 export async function startServer() {
-  const state = { aborted: 0 };
+  const state = { aborted: 0, beforeWorker: undefined };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -83,6 +88,11 @@ async function handle(request, answer, state) {
   const file = resolveFile(pathname);
   if (file === undefined) {
     answer.writeHead(404, { ...HEADERS, "content-type": "text/plain" }).end("not found");
+    return;
+  }
+  if (state.beforeWorker !== undefined && WORKER.test(pathname)) {
+    const script = `import ${JSON.stringify(state.beforeWorker)};\n${await readFile(file, "utf8")}`;
+    answer.writeHead(200, { ...HEADERS, "content-type": TYPES[".js"] }).end(script);
     return;
   }
   await sendFile(answer, file, {}, state);

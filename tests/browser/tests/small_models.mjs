@@ -1,31 +1,18 @@
 // Small random models of every architecture and type, through the selftest build: the logits that llama.cpp gave for them
-// (tests/fixtures/llamacpp), on both backends. The files come from the generator of tests/small.
+// (tests/fixtures/llamacpp), on both backends. 
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 import { inRepository, requireBuilt } from "../lib/paths.mjs";
+import { SMALL_MODELS, writeSmallModels } from "../lib/small_models.mjs";
 
 const FIXTURES = inRepository("tests/fixtures/llamacpp");
-const FOLDER = inRepository("target/small-models");
 
 /** Software GPUs are slow: there only this model is asked after its whole prompt, where a ring wraps; the rest until the middle. */
 const WHOLE = "gemma3-f32-64";
-
-let bounds;
-
-/** Writes the files, once, and gives the error that is allowed for each; cargo has built the generator with the native tests. */
-function writeModels() {
-  if (bounds === undefined) {
-    const generator = ["run", "--quiet", "--example", "small_models", "--", FOLDER];
-    execFileSync(process.env.CARGO ?? "cargo", generator, { cwd: inRepository(), stdio: ["ignore", "ignore", "inherit"] });
-    bounds = JSON.parse(readFileSync(path.join(FOLDER, "bounds.json"), "utf8"));
-  }
-  return bounds;
-}
 
 /** What llama.cpp said of each model. */
 function oracles() {
@@ -48,7 +35,7 @@ function logits(browser, backend) {
     name: `small models: ${browser} ${backend}: llama.cpp's logits`,
     async run(context) {
       requireBuilt("pkg/wasm-selftest/rushlight_bg.wasm");
-      const allowed = writeModels();
+      const allowed = writeSmallModels();
       const page = await context.page(browser, "/test/selftest.html");
       await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
       const models = oracles();
@@ -57,7 +44,7 @@ function logits(browser, backend) {
       let compared = 0;
       let nearest = 0;
       for (const { name, sha256, ids, logits: expected } of models) {
-        const file = readFileSync(path.join(FOLDER, `${name}.gguf`));
+        const file = readFileSync(path.join(SMALL_MODELS, `${name}.gguf`));
         assert.equal(createHash("sha256").update(file).digest("hex"), sha256, `${name}.gguf is not the file llama.cpp saw`);
         const positions = Object.keys(expected).map(Number).slice(0, backend === "cpu" || name === WHOLE ? undefined : 2);
         const got = await page.evaluate((job) => globalThis.selftest.logits(job), { name, backend, ids, positions });
