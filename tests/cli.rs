@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use small::{Form, specs};
+use small::gguf::{Form, write};
+use small::specs;
 
 const MODEL: &str = "gemma3-f32-64";
 const PROMPT: &str = "the capital of France is";
@@ -21,7 +22,7 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("rushlight-cli-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder for temporary files");
         let folder = Folder(path);
-        folder.write("model.gguf", &small::write(specs::find(MODEL), Form::Published));
+        folder.write("model.gguf", &write(specs::find(MODEL), Form::Published));
         folder
     }
 

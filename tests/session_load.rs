@@ -7,9 +7,10 @@ use rushlight::formats::gguf::GgufWriter;
 use rushlight::session::{Host, LoadOptions, Loader, MAX_CHUNK, Session, SessionError};
 use rushlight::tensor::DType;
 use session_support::{breaths, cancel_after, file, load, options, slow_host};
+use small::gguf::{Form, write};
 use small::gguf::{Numbers, Tensor, tensors_of, writer};
+use small::specs;
 use small::specs::Spec;
-use small::{Form, specs};
 
 fn logits(session: &mut Session, ids: &[u32]) -> Vec<f32> {
     pollster::block_on(session.logits(ids, MAX_CHUNK)).expect("the run succeeds")
@@ -124,11 +125,12 @@ fn damaged_files_are_named() {
 #[test]
 fn options_that_make_no_sense_are_refused_before_the_weights_come() {
     let whole = file("gemma3-f32-64");
+    let trained = specs::find("gemma3-f32-64").context;
     let wrong = [
         ("kv", LoadOptions { kv: DType::Q8_0, ..options() }),
         ("context", LoadOptions { context: Some(0), ..options() }),
         ("context", LoadOptions { context: Some(1), ..options() }),
-        ("context", LoadOptions { context: Some(specs::CONTEXT + 1), ..options() }),
+        ("context", LoadOptions { context: Some(trained + 1), ..options() }),
         ("context", LoadOptions { context: Some(usize::MAX), ..options() }),
     ];
     for (option, options) in wrong {
@@ -141,7 +143,7 @@ fn options_that_make_no_sense_are_refused_before_the_weights_come() {
             other => panic!("{option}: {other:?}"),
         }
     }
-    for context in [2, specs::CONTEXT] {
+    for context in [2, trained] {
         let session =
             load(&[whole.clone()], LoadOptions { context: Some(context), ..options() }, Host::native());
         assert_eq!(session.expect("these are the limits").info().context, context);
@@ -152,7 +154,7 @@ fn options_that_make_no_sense_are_refused_before_the_weights_come() {
 fn an_abort_ends_a_load() {
     // 11 MB, so that the loader lets others run on the way.
     let spec = Spec { ffn: 2048, ..*specs::find("gemma3-f32-64") };
-    let whole = small::write(&spec, Form::Published);
+    let whole = write(&spec, Form::Published);
     let host = slow_host(0.0);
     cancel_after(1, host.cancel.clone());
     match load(&[whole.clone()], options(), host) {

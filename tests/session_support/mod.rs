@@ -10,7 +10,8 @@ use rushlight::session::{
 };
 use rushlight::tensor::DType;
 
-use crate::small::{self, Form, specs};
+use crate::small::gguf::{Form, write};
+use crate::small::specs;
 
 /// The CPU with one thread and an F32 cache.
 pub fn options() -> LoadOptions {
@@ -19,7 +20,7 @@ pub fn options() -> LoadOptions {
 
 /// The published file of a row of the table.
 pub fn file(name: &str) -> Vec<u8> {
-    small::write(specs::find(name), Form::Published)
+    write(specs::find(name), Form::Published)
 }
 
 /// Loads the parts of a model, each in chunks that fit no boundary of it.
