@@ -144,8 +144,11 @@ fn options_that_make_no_sense_are_refused_before_the_weights_come() {
         }
     }
     for context in [2, trained] {
-        let session =
-            load(&[whole.clone()], LoadOptions { context: Some(context), ..options() }, Host::native());
+        let session = load(
+            std::slice::from_ref(&whole),
+            LoadOptions { context: Some(context), ..options() },
+            Host::native(),
+        );
         assert_eq!(session.expect("these are the limits").info().context, context);
     }
 }
@@ -157,7 +160,7 @@ fn an_abort_ends_a_load() {
     let whole = write(&spec, Form::Published);
     let host = slow_host(0.0);
     cancel_after(1, host.cancel.clone());
-    match load(&[whole.clone()], options(), host) {
+    match load(std::slice::from_ref(&whole), options(), host) {
         Err(error @ SessionError::Cancelled { .. }) => assert_eq!(error.code(), "ERR_ABORTED"),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("{} breaths in {} bytes, and the abort was not heard", breaths(), whole.len()),
