@@ -8,16 +8,12 @@ use proptest::prelude::*;
 use rushlight::formats::gguf::GgufReader;
 use rushlight::kernel::add::Add;
 use rushlight::kernel::{Io, Op, Operand};
-use rushlight::model::arch::{Arch, Windowed};
 use rushlight::model::{Config, Head, PlanOptions, build};
 use rushlight::plan::memory::{Assignment, assign};
 use rushlight::plan::{Extent, Plan, Rows, Step, Storage, ValueId};
 use rushlight::tensor::{DType, TensorDesc};
 use small::gguf::{Form, write};
 use small::specs::{self, SPECS, Spec};
-
-/// Context of every small model.
-const CONTEXT: usize = 256;
 
 /// What a file says: numbers and tensors.
 fn described(spec: &Spec) -> (Config, Vec<TensorDesc>) {
@@ -27,6 +23,9 @@ fn described(spec: &Spec) -> (Config, Vec<TensorDesc>) {
     let tensors = header.tensors.iter().map(|tensor| tensor.desc.clone()).collect();
     (Config::from_metadata(&header.metadata).expect("a known architecture"), tensors)
 }
+
+/// Positions of the caches, unless a test takes others.
+const CONTEXT: usize = 256;
 
 fn plan_options(head: Head) -> PlanOptions {
     PlanOptions { context: CONTEXT, max_tokens: 64, kv: DType::F16, head }
@@ -50,8 +49,7 @@ fn a_gemma_reads_as_it_should() {
     let spec = Spec { layers: 2, ..*specs::find("gemma3-q4_k-256") };
     let (mut config, tensors) = described(&spec);
     // Every second layer global instead of every sixth, so that two layers show both kinds.
-    let windowed = config.arch.windowed.map(|windowed| Windowed { period: 2, ..windowed });
-    config.arch = Box::leak(Box::new(Arch { windowed, ..*config.arch }));
+    config.local.as_mut().expect("a Gemma has local layers").layers = vec![true, false];
     compare("gemma3", &build(&config, &tensors, plan_options(Head::Greedy)).expect("all tensors are there"));
 }
 
