@@ -7,6 +7,8 @@ use super::half_at;
 
 /// Elements of a superblock.
 const BLOCK: usize = 256;
+/// Elements that share a scale in Q2_K, Q3_K and Q6_K. The loops go through whole groups, so that they become vector code.
+const GROUP: usize = 16;
 
 /// Q2_K, 84 bytes: `0..16` one byte a group of 16 (low nibble scale s, high nibble minimum m),
 /// `16..80` 2-bit quants, `80..82` d (f16), `82..84` dmin (f16). w = d s q - dmin m.
@@ -16,12 +18,13 @@ const BLOCK: usize = 256;
 #[inline(always)]
 pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 80), half_at(block, 82));
-    for (e, x) in out.iter_mut().enumerate() {
-        let group = block[e / 16];
-        let q = two_bits(&block[16..80], e);
-        let scale = d * f32::from(group & 0x0f);
-        let min = dmin * f32::from(group >> 4);
-        *x = scale * f32::from(q) - min;
+    for (g, group) in out.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+        let scale = d * f32::from(block[g] & 0x0f);
+        let min = dmin * f32::from(block[g] >> 4);
+        let (bytes, shift) = two_bits(&block[16..80], g);
+        for (x, byte) in group.iter_mut().zip(bytes) {
+            *x = scale * f32::from(byte >> shift & 0x03) - min;
+        }
     }
 }
 
@@ -41,10 +44,13 @@ pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
         let top = packed[8 + g % 4] >> (g / 4 * 2) & 0x03;
         *scale = d * f32::from((low | top << 4) as i8 - 32);
     }
-    for (e, x) in out.iter_mut().enumerate() {
-        let third = block[e % 32] >> (e / 32) & 1;
-        let q = (two_bits(&block[32..96], e) | third << 2) as i8 - 4;
-        *x = scales[e / 16] * f32::from(q);
+    for (g, group) in out.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+        let (bytes, shift) = two_bits(&block[32..96], g);
+        let thirds = &block[g % 2 * GROUP..];
+        for ((x, byte), third) in group.iter_mut().zip(bytes).zip(thirds) {
+            let q = (byte >> shift & 0x03 | (third >> (g / 2) & 1) << 2) as i8 - 4;
+            *x = scales[g] * f32::from(q);
+        }
     }
 }
 
@@ -96,21 +102,21 @@ pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 208);
     let (low, rest) = block.split_at(128);
     let (top, scales) = rest.split_at(64);
-    for (quarter, group) in out.chunks_exact_mut(32).enumerate() {
-        let (h, k) = (quarter / 4, quarter % 4);
-        let nibbles = &low[64 * h + 32 * (k % 2)..];
-        for (l, ((x, nibble), top)) in group.iter_mut().zip(nibbles).zip(&top[32 * h..]).enumerate() {
+    for (g, group) in out.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+        let (h, k, first) = (g / 8, g / 2 % 4, g % 2 * GROUP);
+        let scale = d * f32::from(scales[g] as i8);
+        let nibbles = &low[64 * h + 32 * (k % 2) + first..];
+        for ((x, nibble), top) in group.iter_mut().zip(nibbles).zip(&top[32 * h + first..]) {
             let q = nibble >> (k / 2 * 4) & 0x0f | (top >> (2 * k) & 0x03) << 4;
-            let scale = d * f32::from(scales[2 * quarter + l / 16] as i8);
             *x = scale * f32::from(q as i8 - 32);
         }
     }
 }
 
-/// Element `e`'s two bits of the 64 quant bytes of Q2_K and Q3_K.
+/// The 16 bytes that hold the two bits of group `g` of Q2_K and Q3_K, and how far they are to be shifted.
 #[inline(always)]
-fn two_bits(quants: &[u8], e: usize) -> u8 {
-    quants[e / 128 * 32 + e % 32] >> (e % 128 / 32 * 2) & 0x03
+fn two_bits(quants: &[u8], g: usize) -> (&[u8], usize) {
+    (&quants[g / 8 * 32 + g % 2 * GROUP..][..GROUP], g / 2 % 4 * 2)
 }
 
 /// Scale and minimum of group `g` (0..8) from the 12 packed bytes of Q4_K and Q5_K, 6 bits each.
