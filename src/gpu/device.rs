@@ -265,6 +265,20 @@ impl Device {
         self.check()
     }
 
+    /// Turns the error of a device that is lost into that: a browser may say that it is lost later than what fails for it, but
+    /// before it answers what is asked after that.
+    pub(super) async fn explain<T>(&self, result: Result<T, ExecError>) -> Result<T, ExecError> {
+        if matches!(result, Err(ExecError::Device(_))) {
+            let (sender, answer) = oneshot::channel();
+            self.queue.on_submitted_work_done(move || sender.send(()));
+            #[cfg(not(target_arch = "wasm32"))]
+            self.poll(wgpu::PollType::wait_indefinitely())?;
+            answer.await;
+            self.faults.check()?;
+        }
+        result
+    }
+
     /// Lets the device call back. In a browser it does so by itself.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn poll(&self, how: wgpu::PollType) -> Result<(), ExecError> {

@@ -154,13 +154,15 @@ impl Executor for GpuExecutor {
     }
 
     async fn advance(&mut self, budget_ms: f64) -> Result<Progress, ExecError> {
-        self.run.advance(&self.device, &self.pipelines, &self.plans, budget_ms).await
+        let progress = self.run.advance(&self.device, &self.pipelines, &self.plans, budget_ms).await;
+        self.device.explain(progress).await
     }
 
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
         let prepared = plan_of(&mut self.plans, plan)?;
         let (buffer, bytes) = prepared.readable(&self.values, value)?;
-        self.readback.read(&self.device, &mut self.run, buffer, bytes).await
+        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes).await;
+        self.device.explain(read).await
     }
 }
 

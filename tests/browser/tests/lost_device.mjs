@@ -43,7 +43,7 @@ function thrown(browser) {
             } catch (error) {
               codes.push(error.code);
             }
-            for (const later of [model.memory(), model.generate(prompt).next()]) {
+            for (const later of [model.memory(), model.generate(prompt)[Symbol.asyncIterator]().next()]) {
               await later.catch((error) => codes.push(error.code));
             }
             return { codes, pieces };
