@@ -3,14 +3,12 @@
 mod session_support;
 mod small;
 
-use rushlight::formats::gguf::GgufWriter;
+use rushlight::formats::gguf::{GgufReader, GgufWriter};
 use rushlight::session::{Host, LoadOptions, Loader, MAX_CHUNK, Session, SessionError};
 use rushlight::tensor::DType;
 use session_support::{breaths, cancel_after, file, load, options, slow_host};
-use small::gguf::{Form, write};
-use small::gguf::{Numbers, Tensor, tensors_of, writer};
-use small::specs;
-use small::specs::Spec;
+use small::gguf::{Form, Numbers, Tensor, tensors_of, write, writer};
+use small::specs::{self, Spec};
 
 fn logits(session: &mut Session, ids: &[u32]) -> Vec<f32> {
     pollster::block_on(session.logits(ids, MAX_CHUNK)).expect("the run succeeds")
@@ -119,6 +117,23 @@ fn damaged_files_are_named() {
     let without = |tensor: Tensor| (tensor.name != "blk.3.ffn_up.weight").then_some(tensor);
     let error = refused(&[writer(spec, spec, Form::Published, without).to_bytes()], options());
     assert_eq!(error.code(), "ERR_BAD_FILE");
+    assert!(error.to_string().contains("blk.3.ffn_up.weight"), "{error}");
+}
+
+/// Nobody should download weights to hear that a tensor is missing, and no memory is taken for a claim of the header.
+#[test]
+fn a_model_that_can_not_run_is_refused_at_its_header() {
+    let spec = specs::find("gemma3-f32-64");
+    let without = |tensor: Tensor| (tensor.name != "blk.3.ffn_up.weight").then_some(tensor);
+    let whole = writer(spec, spec, Form::Published, without).to_bytes();
+    let mut reader = GgufReader::new();
+    reader.push(&whole).expect("the file itself is sound");
+    let header = reader.header().expect("it is whole").data_start as usize;
+    let error = pollster::block_on(async {
+        let mut loader = Loader::new(options(), Host::native(), None).await?;
+        loader.push(&whole[..header]).await
+    });
+    let error = error.expect_err("a tensor is missing");
     assert!(error.to_string().contains("blk.3.ffn_up.weight"), "{error}");
 }
 

@@ -94,13 +94,19 @@ impl Buffer {
 
 /// A vector of zeros, or an error where the process would otherwise be ended.
 fn zeroed<T: Clone + Default>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
+    let mut data = reserved(n, what)?;
+    data.resize(n, T::default());
+    Ok(data)
+}
+
+/// Room for `n` elements that the system need not back with memory before they come.
+fn reserved<T>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
     let mut data = Vec::new();
     data.try_reserve_exact(n).map_err(|_| ExecError::OutOfMemory {
         what: what.to_owned(),
         bytes: n.saturating_mul(size_of::<T>()),
         advice: "close other programs or tabs, or take a smaller model or context",
     })?;
-    data.resize(n, T::default());
     Ok(data)
 }
 
@@ -109,8 +115,10 @@ fn zeroed<T: Clone + Default>(n: usize, what: &str) -> Result<Vec<T>, ExecError>
 pub struct Weight {
     /// What it is.
     pub desc: TensorDesc,
-    /// Its bytes.
+    /// What has come of it. A header may claim any size: memory is only used for bytes that are there.
     pub data: Buffer,
+    /// Bytes of the whole weight.
+    pub bytes: usize,
     /// How many of them have come.
     pub filled: usize,
 }
@@ -120,25 +128,31 @@ impl Weight {
     pub fn new(desc: &TensorDesc) -> Result<Self, ExecError> {
         let bytes = crate::plan::executor::weight_bytes(desc)?;
         let data = match desc.dtype {
-            DType::F32 => Buffer::F32(zeroed(bytes / 4, &desc.name)?),
-            _ => Buffer::Blocks(zeroed(bytes, &desc.name)?),
+            DType::F32 => Buffer::F32(reserved(bytes / 4, &desc.name)?),
+            _ => Buffer::Blocks(reserved(bytes, &desc.name)?),
         };
-        Ok(Weight { desc: desc.clone(), data, filled: 0 })
+        Ok(Weight { desc: desc.clone(), data, bytes, filled: 0 })
     }
 
     /// Takes in the next bytes.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        let target = self.data.bytes_mut();
-        let fits = offset == self.filled && bytes.len() <= target.len() - self.filled;
+        let fits = offset == self.filled && bytes.len() <= self.bytes - self.filled;
         if !fits {
             return Err(ExecError::Mismatch {
                 operation: "write_weight",
                 name: self.desc.name.clone(),
-                expected: format!("bytes {}..{}", self.filled, target.len()),
+                expected: format!("bytes {}..{}", self.filled, self.bytes),
                 got: format!("{} bytes at {offset}", bytes.len()),
             });
         }
-        target[offset..offset + bytes.len()].copy_from_slice(bytes);
+        let end = offset + bytes.len();
+        match &mut self.data {
+            // A chunk may end inside a number; the rest of it is zero until the next one comes.
+            Buffer::F32(data) => data.resize(end.div_ceil(4), 0.0),
+            Buffer::Blocks(data) => data.resize(end, 0),
+            Buffer::F16(_) | Buffer::U32(_) => {}
+        }
+        self.data.bytes_mut()[offset..end].copy_from_slice(bytes);
         self.filled += bytes.len();
         Ok(())
     }

@@ -317,7 +317,7 @@ impl Executor for CpuExecutor {
 
     async fn finish_weights(&mut self) -> Result<(), ExecError> {
         for weight in &self.weights {
-            let bytes = weight.data.bytes().len();
+            let bytes = weight.bytes;
             if weight.filled != bytes {
                 let got = format!("{} bytes", weight.filled);
                 return Err(mismatch("finish_weights", &weight.desc.name, format!("{bytes} bytes"), got));

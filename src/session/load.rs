@@ -11,7 +11,7 @@ use crate::formats::TensorInfo;
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::quant;
 use crate::model::blocks::names;
-use crate::model::{Config, ModelError};
+use crate::model::{self, Config, Head, ModelError, PlanOptions};
 use crate::plan::executor::WeightId;
 use crate::plan::{ExecError, Executor};
 use crate::tensor::{DType, TensorDesc};
@@ -228,14 +228,21 @@ impl Loader {
     fn take_header(&mut self) -> Result<(), SessionError> {
         let Some(header) = self.reader.header() else { return Ok(()) };
         self.parts.add(header)?;
+        // Everything that can be refused is refused before memory is taken and anybody waits for weights.
+        if self.head.is_none() {
+            let mut head = read_head(&header.metadata, &self.host)?;
+            let context = wanted_context(&self.options, &head.config)?;
+            if self.parts.missing() == 0 {
+                head.tensors = header.tensors.iter().map(|tensor| tensor.desc.clone()).collect();
+                check(&head)?;
+                let kv = self.options.kv;
+                let plan = PlanOptions { context, max_tokens: 1, kv, head: Head::Logits };
+                model::build(&head.config, &head.tensors, plan)?;
+            }
+            self.head = Some(head);
+        }
         for TensorInfo { desc, .. } in &header.tensors {
             self.targets.push(target(&mut self.chosen.executor, desc)?);
-        }
-        if self.head.is_none() {
-            let head = read_head(&header.metadata, &self.host)?;
-            // Asked here too: nobody should wait for the weights to hear of a bad option.
-            wanted_context(&self.options, &head.config)?;
-            self.head = Some(head);
         }
         Ok(())
     }
