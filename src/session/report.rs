@@ -1,4 +1,4 @@
-//! Sessions as JSON: the one spelling that the command line prints and the wasm boundary hands to JavaScript.
+//! Sessions as JSON, as the command line prints them. The wasm boundary has its own spelling, in the words of its TypeScript.
 
 use serde_json::{Value, json};
 
