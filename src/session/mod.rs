@@ -1,6 +1,7 @@
-//! A loaded model and its KV cache: prefill, decode, stop, cancel.
+//! A loaded model and its KV cache: prefill, decode, stop, cancel; or one that makes embeddings.
 
 pub mod backend;
+mod embed;
 mod error;
 mod generate;
 mod host;
@@ -12,6 +13,7 @@ mod score;
 use std::sync::Arc;
 
 pub use backend::{AdapterHint, AnyExecutor, BackendChoice};
+pub use embed::{EmbedStats, Embedder, Embeddings};
 pub use error::SessionError;
 pub use generate::{Event, Finish, GenerateOptions, Piece, Stats, TopToken};
 pub use host::{Breathe, CancelFlag, Host};

@@ -30,6 +30,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// How well a model predicts a text.
     Perplexity(PerplexityArgs),
+    /// Texts to vectors whose products say how alike the texts are.
+    Embed(EmbedArgs),
     /// Serve a folder with the headers that a page of ours needs.
     Serve(ServeArgs),
 }
@@ -37,7 +39,8 @@ pub enum Command {
 /// Flags of every command.
 #[derive(Args, Debug)]
 pub struct CommonArgs {
-    /// Model file (GGUF); of a split model the first part, `-00001-of-0000N.gguf`.
+    /// Model file (GGUF); of a split model the first part, `-00001-of-0000N.gguf`. For embeddings also a folder with
+    /// `model.safetensors`, `config.json` and `tokenizer.json`.
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
     /// Where to run: a hardware GPU or else the CPU, or one of them by force.
@@ -53,6 +56,16 @@ pub enum Backend {
     Auto,
     Cpu,
     Gpu,
+}
+
+impl From<Backend> for BackendChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => BackendChoice::Auto,
+            Backend::Cpu => BackendChoice::Cpu,
+            Backend::Gpu => BackendChoice::Gpu,
+        }
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +100,7 @@ impl RunArgs {
     pub fn load_options(&self, common: &CommonArgs, context: Option<usize>) -> LoadOptions {
         let Precision::Exact = self.precision;
         LoadOptions {
-            backend: match common.backend {
-                Backend::Auto => BackendChoice::Auto,
-                Backend::Cpu => BackendChoice::Cpu,
-                Backend::Gpu => BackendChoice::Gpu,
-            },
+            backend: common.backend.into(),
             adapter: None,
             threads: self.threads,
             kv: match self.kv {
@@ -267,6 +276,24 @@ pub struct PerplexityArgs {
     /// Positions of a window, BOS included.
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub context: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// A text; may be given again.
+    #[arg(long, required_unless_present = "text_file", value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// A file with a text a line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+    /// Tokens that a text is cut to; what the model was trained with by default.
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// Threads of the CPU backend; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 #[derive(Args, Debug)]

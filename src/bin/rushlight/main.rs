@@ -1,10 +1,12 @@
 //! The command line. The file system lives here; everything else is the library's.
 
 mod args;
+mod embed;
 mod error;
 mod generate;
 mod inspect;
 mod model_file;
+mod model_folder;
 mod output;
 mod perplexity;
 mod serve;
@@ -49,6 +51,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Detokenize(args) => text::detokenize(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }
