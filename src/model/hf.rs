@@ -23,13 +23,12 @@ pub struct Files {
 /// The architecture that `model_type` names.
 const BERT: &str = "bert";
 /// Numbers of `config.json` and their keys in GGUF, below the architecture's name.
-const COUNTS: [(&str, &str); 6] = [
+const COUNTS: [(&str, &str); 5] = [
     ("num_hidden_layers", "block_count"),
     ("max_position_embeddings", "context_length"),
     ("hidden_size", "embedding_length"),
     ("intermediate_size", "feed_forward_length"),
     ("num_attention_heads", "attention.head_count"),
-    ("type_vocab_size", "token_type_count"),
 ];
 /// What `config.json` may say of choices that the plan has made.
 const CHOICES: [(&str, &str); 2] = [("hidden_act", "gelu"), ("position_embedding_type", "absolute")];
@@ -84,6 +83,9 @@ pub fn metadata(files: &Files) -> Result<Metadata, ModelError> {
         let count = count.ok_or_else(|| refuse("config.json", field, "a count", got))?;
         entries.push((key(name), count.into()));
     }
+    // llama.cpp asks for it, under this name.
+    let types = config["type_vocab_size"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(2);
+    entries.push(("tokenizer.ggml.token_type_count".to_owned(), types.into()));
     let eps = config["layer_norm_eps"].as_f64().unwrap_or(1e-12);
     entries.push((key("attention.layer_norm_epsilon"), (eps as f32).into()));
     entries.push((key("attention.causal"), false.into()));

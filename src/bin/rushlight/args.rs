@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rushlight::sampler::Settings;
 use rushlight::session::{BackendChoice, GenerateOptions, LoadOptions};
+use rushlight::tasks::quantise::TARGETS;
 use rushlight::tensor::DType;
 
 use crate::error::CliError;
@@ -32,6 +33,8 @@ pub enum Command {
     Perplexity(PerplexityArgs),
     /// Texts to vectors whose products say how alike the texts are.
     Embed(EmbedArgs),
+    /// A model file in other element types, as GGUF.
+    Quantize(QuantizeArgs),
     /// Serve a folder with the headers that a page of ours needs.
     Serve(ServeArgs),
 }
@@ -294,6 +297,37 @@ pub struct EmbedArgs {
     /// Threads of the CPU backend; all cores by default.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub struct QuantizeArgs {
+    /// GGUF file, or folder with `model.safetensors`, `config.json` and `tokenizer.json`.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// GGUF file to write.
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Element type of the matrices: q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, f16, bf16 or f32.
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_target)]
+    pub target: Target,
+    /// Threads; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An element type to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Target(pub DType);
+
+fn parse_target(text: &str) -> Result<Target, String> {
+    let known = TARGETS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text));
+    known.map(|(_, dtype, _)| Target(*dtype)).ok_or_else(|| {
+        let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 #[derive(Args, Debug)]

@@ -9,6 +9,7 @@ mod model_file;
 mod model_folder;
 mod output;
 mod perplexity;
+mod quantize;
 mod serve;
 mod text;
 
@@ -52,6 +53,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Embed(args) => embed::run(args),
+        Command::Quantize(args) => quantize::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }

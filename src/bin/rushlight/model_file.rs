@@ -15,14 +15,14 @@ use crate::model_folder::Folder;
 const CHUNK: usize = 1 << 20;
 
 /// One file of a model.
-struct Part {
+pub struct Part {
     path: PathBuf,
     file: File,
-    bytes: u64,
+    pub bytes: u64,
 }
 
 impl Part {
-    fn open(path: PathBuf) -> Result<Self, CliError> {
+    pub fn open(path: PathBuf) -> Result<Self, CliError> {
         let opened = File::open(&path).and_then(|file| file.metadata().map(|meta| (file, meta)));
         let (file, meta) = opened.map_err(|error| CliError::file(&path, &error))?;
         if !meta.is_file() {
@@ -32,7 +32,7 @@ impl Part {
     }
 
     /// The next bytes; empty at the end.
-    fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<&'a [u8], CliError> {
+    pub fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<&'a [u8], CliError> {
         let count = self.file.read(buffer).map_err(|error| CliError::file(&self.path, &error))?;
         Ok(&buffer[..count])
     }
