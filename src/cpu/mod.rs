@@ -7,7 +7,7 @@ mod attention;
 mod buffer;
 mod lanes;
 mod matmul;
-mod pool;
+pub mod pool;
 mod rows;
 mod simd;
 
