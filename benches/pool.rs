@@ -1,6 +1,6 @@
 //! What it costs to hand work to the pool's threads: a job of empty tasks, next to the same job on one thread.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use rushlight::cpu::pool::Pool;
 
 fn empty_jobs(criterion: &mut Criterion) {
@@ -9,14 +9,19 @@ fn empty_jobs(criterion: &mut Criterion) {
     for (name, pool) in [("1-thread", &Pool::new(Some(1))), ("all-threads", &all)] {
         for tasks in [all.threads(), 64] {
             group.bench_function(format!("{tasks}-empty-tasks/{name}"), |bencher| {
-                bencher.iter(|| pool.run(tasks, &|task| {
-                    std::hint::black_box(task);
-                }));
+                bencher.iter(|| {
+                    pool.run(tasks, &|task| {
+                        std::hint::black_box(task);
+                    })
+                });
             });
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, empty_jobs);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    empty_jobs(&mut criterion);
+    criterion.final_summary();
+}

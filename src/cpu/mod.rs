@@ -274,7 +274,7 @@ impl Executor for CpuExecutor {
         let threads = self.pool.threads();
         let plural = if threads == 1 { "" } else { "s" };
         let device = format!("{}, {threads} thread{plural}", self.level.name());
-        BackendInfo { kind: BackendKind::Cpu, device, software: false }
+        BackendInfo { kind: BackendKind::Cpu, device, software: false, threads }
     }
 
     fn memory(&self) -> MemoryUse {

@@ -11,7 +11,7 @@ mod sync;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-pub use lent::{serve as serve_lent, vacancies as lent_vacancies};
+pub use lent::{Place, abandon, vacancies};
 use protocol::Protocol;
 
 /// Most threads of a pool.
@@ -50,7 +50,7 @@ impl Pool {
         Pool { shared, workers }
     }
 
-    /// A pool of one thread and of as many more, up to `threads`, as come to [`serve_lent`]. They may come at any time.
+    /// A pool of one thread and of as many more, up to `threads`, as take a [`Place`]. They may come at any time.
     pub fn lent(threads: usize) -> Self {
         let shared = Arc::new(Protocol::new(threads.clamp(1, MAX_THREADS)));
         lent::offer(&shared);

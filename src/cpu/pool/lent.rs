@@ -1,5 +1,6 @@
-//! Threads that somebody else starts. In a browser that is the page: each of its workers enters wasm with [`serve`] and stays.
+//! Threads that somebody else starts. In a browser that is the page: each of its workers takes a place in a pool and stays.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::protocol::Protocol;
@@ -8,6 +9,11 @@ use super::protocol::Protocol;
 static OFFERS: Mutex<Vec<Weak<Protocol>>> = Mutex::new(Vec::new());
 /// Told of every new offer.
 static OFFERED: Condvar = Condvar::new();
+
+thread_local! {
+    /// The pool that this thread serves.
+    static SERVING: RefCell<Option<Arc<Protocol>>> = const { RefCell::new(None) };
+}
 
 fn offers() -> MutexGuard<'static, Vec<Weak<Protocol>>> {
     OFFERS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -26,25 +32,41 @@ pub fn vacancies() -> usize {
     offers().iter().filter_map(Weak::upgrade).map(|pool| pool.vacancies()).sum()
 }
 
-/// Lends the calling thread to pools, one after the other, for good.
-pub fn serve() -> ! {
-    loop {
-        let (pool, slot) = wait_for_place();
-        pool.serve(slot);
+/// A place in a pool, taken for the calling thread.
+pub struct Place {
+    pool: Arc<Protocol>,
+    slot: usize,
+}
+
+impl Place {
+    /// Waits for a place and takes it.
+    pub fn take() -> Self {
+        let mut waiting = offers();
+        loop {
+            let place = waiting.iter().filter_map(Weak::upgrade).find_map(|pool| {
+                let slot = pool.join()?;
+                Some(Place { pool, slot })
+            });
+            waiting.retain(|pool| pool.upgrade().is_some_and(|pool| pool.vacancies() > 0));
+            if let Some(place) = place {
+                return place;
+            }
+            waiting = OFFERED.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Works until the pool ends.
+    pub fn serve(self) {
+        SERVING.set(Some(Arc::clone(&self.pool)));
+        self.pool.serve(self.slot);
+        SERVING.set(None);
     }
 }
 
-fn wait_for_place() -> (Arc<Protocol>, usize) {
-    let mut waiting = offers();
-    loop {
-        let place = waiting.iter().filter_map(Weak::upgrade).find_map(|pool| {
-            let slot = pool.join()?;
-            Some((pool, slot))
-        });
-        waiting.retain(|pool| pool.upgrade().is_some_and(|pool| pool.vacancies() > 0));
-        if let Some(place) = place {
-            return place;
-        }
-        waiting = OFFERED.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+/// Tells the caller of this thread's pool that the thread is lost: it trapped in a task that will never end. The caller panics
+/// instead of waiting for it.
+pub fn abandon() {
+    if let Some(pool) = SERVING.take() {
+        pool.abandon();
     }
 }

@@ -27,8 +27,10 @@ const OPEN: u64 = 1 << 32;
 const AWAITED: u64 = 1 << 33;
 /// The pool ends.
 const SHUT: u64 = 1 << 34;
+/// A worker was lost inside: it will never leave.
+const LOST: u64 = 1 << 35;
 /// One job; the bits from here up count them, and wrap around.
-const JOB: u64 = 1 << 35;
+const JOB: u64 = 1 << 36;
 
 /// Two cache lines, since processors fetch them in pairs: what one thread writes often is not beside what another reads often.
 #[repr(align(128))]
@@ -192,16 +194,30 @@ impl Protocol {
         if self.gate.0.fetch_and(!OPEN, AcqRel) & INSIDE_MASK == 0 {
             return;
         }
-        let nobody_inside = || self.gate.0.load(Acquire) & INSIDE_MASK == 0;
-        if spin_until(nobody_inside) {
-            return;
+        let is_over = || {
+            let gate = self.gate.0.load(Acquire);
+            gate & INSIDE_MASK == 0 || gate & LOST != 0
+        };
+        if !spin_until(is_over) {
+            let mut room = self.lock();
+            self.gate.0.fetch_or(AWAITED, AcqRel);
+            while !is_over() {
+                room = self.left.wait(room).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.gate.0.fetch_and(!AWAITED, Relaxed);
         }
-        let mut room = self.lock();
-        self.gate.0.fetch_or(AWAITED, AcqRel);
-        while !nobody_inside() {
-            room = self.left.wait(room).unwrap_or_else(PoisonError::into_inner);
+        if self.gate.0.load(Relaxed) & LOST != 0 {
+            // Others may still be at work on what the caller borrowed: nothing may go on here. In a browser this is a trap like
+            // the worker's own, and the page ends them all.
+            std::process::abort();
         }
-        self.gate.0.fetch_and(!AWAITED, Relaxed);
+    }
+
+    /// Says that a worker which is inside will never leave.
+    pub fn abandon(&self) {
+        self.gate.0.fetch_or(LOST, AcqRel);
+        drop(self.lock());
+        self.left.notify_one();
     }
 
     /// A worker's life: returns when the pool is shut down. `slot` is from [`join`](Self::join).

@@ -8,8 +8,8 @@ fn pools() -> Vec<Pool> {
         let pool = Pool::lent(threads);
         while pool.threads() < threads {
             // Other tests' pools may take the thread: then another one is lent.
-            if lent_vacancies() > 0 {
-                std::thread::spawn(|| serve_lent());
+            if vacancies() > 0 {
+                std::thread::spawn(|| Place::take().serve());
             }
             std::thread::yield_now();
         }
