@@ -430,6 +430,8 @@ impl Engine {
 /// Runs the kernels' own cases in a browser. Not in the package that visitors download.
 #[cfg(feature = "selftest")]
 mod selftest {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::cpu::{CpuExecutor, CpuOptions};
     use crate::gpu::{GpuExecutor, GpuOptions};
@@ -509,6 +511,33 @@ mod selftest {
                 Ok(report) => to_json(&Passed { label, worst: report.worst, elements: report.elements }),
                 Err(failure) => Err(error("ERR_SELFTEST", &format!("{label}: {failure}"))),
             }
+        }
+    }
+
+    /// A pool of two threads, one of whose tasks panics on the other thread.
+    #[wasm_bindgen]
+    pub struct PoolTrap(pool::Pool);
+
+    #[wasm_bindgen]
+    impl PoolTrap {
+        /// The pool, still without the thread that the page lends it.
+        #[wasm_bindgen(constructor)]
+        #[expect(clippy::new_without_default, reason = "JavaScript has no such thing")]
+        pub fn new() -> Self {
+            PoolTrap(pool::Pool::lent(2))
+        }
+
+        /// Runs a job whose caller waits for the thread that is lost.
+        pub fn run(&self) {
+            let caller = std::thread::current().id();
+            let lost = AtomicBool::new(false);
+            self.0.run(2, &|_| {
+                if std::thread::current().id() != caller {
+                    lost.store(true, Ordering::Release);
+                    panic!("a task of the test");
+                }
+                while !lost.load(Ordering::Acquire) {}
+            });
         }
     }
 

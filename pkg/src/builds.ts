@@ -46,7 +46,7 @@ export function abilities(): Abilities {
     full: WebAssembly.validate(RELAXED_SIMD) && WebAssembly.validate(ATOMICS) && hasSharedMemory() && "waitAsync" in Atomics,
     sharing: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function",
     // Safari says at most 8, and a browser that hides the number says 2 or nothing.
-    cores: (navigator as { readonly hardwareConcurrency?: number }).hardwareConcurrency ?? 1,
+    cores: (globalThis.navigator as { readonly hardwareConcurrency?: number } | undefined)?.hardwareConcurrency ?? 1,
   };
 }
 

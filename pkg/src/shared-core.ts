@@ -8,8 +8,8 @@ export interface SharedCore {
   readonly memory: WebAssembly.Memory;
 }
 
-/** Pages of 64 KiB that the module wants at first: `initial-memory` of xtask/src/flavour.rs. */
-const INITIAL_PAGES = 64;
+/** Pages of 64 KiB to begin with: `initial-memory` of xtask/src/flavour.rs is 64, and wasm-bindgen adds one. */
+const INITIAL_PAGES = 80;
 
 /** Pages to reserve at most. A shared memory can't move, so its whole range is reserved at once, which a browser may refuse. */
 const MAXIMUM_PAGES = [65536, 49152, 32768, 16384, 8192];

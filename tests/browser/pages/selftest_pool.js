@@ -1,7 +1,12 @@
-// A thread for the selftest build's pool.
-import { initSync, joinPool } from "/pkg/wasm-selftest/full/rushlight.js";
+// A thread for the selftest build's pool, as pkg/src/pool-worker.ts is one for the package's.
+import { abandonPool, initSync, joinPool } from "/pkg/wasm-selftest/full/rushlight.js";
 
 globalThis.onmessage = ({ data }) => {
   initSync(data);
-  joinPool(() => globalThis.postMessage(null));
+  try {
+    joinPool(() => globalThis.postMessage(null));
+  } catch (error) {
+    abandonPool();
+    throw error;
+  }
 };

@@ -81,7 +81,19 @@ async function logits({ name, backend, ids, positions }) {
   return found;
 }
 
-const verbs = { compileShaders, runCases, logits };
+/** Lets a task panic on the pool's other thread while this one waits for it. */
+async function trapInPool() {
+  const test = new core.PoolTrap();
+  await lendThreads();
+  try {
+    test.run();
+    return { trapped: false };
+  } catch (error) {
+    return { trapped: error instanceof WebAssembly.RuntimeError, panic: core.lastPanic() };
+  }
+}
+
+const verbs = { compileShaders, runCases, logits, trapInPool };
 globalThis.onmessage = ({ data: { id, name, argument } }) => {
   verbs[name](argument).then(
     (value) => globalThis.postMessage({ id, value }),

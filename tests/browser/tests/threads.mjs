@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 
+import { requireBuilt } from "../lib/paths.mjs";
 import { writeSmallModels } from "../lib/small_models.mjs";
 
 const MODEL = "/small-models/gemma3-f32-64.gguf";
@@ -102,7 +103,24 @@ function missing(browser) {
   };
 }
 
+function trap(browser) {
+  return {
+    name: `threads: ${browser}: a task that panics on another thread ends the call, with the panic's words`,
+    async run(context) {
+      requireBuilt("pkg/wasm-selftest/full/rushlight_bg.wasm");
+      context.expectProblem(/unreachable|RuntimeError/);
+      const page = await context.page(browser, "/test/selftest.html?build=full&threads=2");
+      await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
+      const { trapped, panic } = await page.evaluate(() => globalThis.selftest.trapInPool());
+      assert.ok(trapped);
+      assert.match(panic, /a task of the test/);
+    },
+  };
+}
+
 export default [
+  trap("chromium"),
+  trap("firefox"),
   choice("chromium"),
   choice("firefox"),
   alone("chromium"),
@@ -117,7 +135,7 @@ export default [
       for (let round = 0; round < 20; round++) {
         await page.evaluate(async (url) => {
           const model = await globalThis.rushlight.loadModel(url, { backend: "cpu", threads: 2 });
-          globalThis.answer = model.generate("hello", { maxTokens: 500 })[Symbol.asyncIterator]();
+          globalThis.answer = model.generate("hello", { maxTokens: 200 })[Symbol.asyncIterator]();
           await globalThis.answer.next();
           globalThis.model = model;
         }, MODEL);
