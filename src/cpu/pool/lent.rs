@@ -27,7 +27,7 @@ pub(super) fn offer(pool: &Arc<Protocol>) {
     }
 }
 
-/// Places that wait for a thread: how many it is worth to start.
+/// Places that no thread has taken yet.
 pub fn vacancies() -> usize {
     offers().iter().filter_map(Weak::upgrade).map(|pool| pool.vacancies()).sum()
 }

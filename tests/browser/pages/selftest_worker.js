@@ -10,20 +10,16 @@ const url = new URL(`/pkg/wasm-selftest/${build}/rushlight_bg.wasm`, location.hr
 const shared = build === "full" ? { module: await compile(url), memory: reserveMemory() } : undefined;
 await core.default(shared === undefined ? { module_or_path: url } : { module_or_path: shared.module, memory: shared.memory });
 
-/** Lends the executor that was just made all threads that it has room for. */
+let lent = 0;
+
+/** Lends the executor that was just made a thread for each place. Those that an earlier one let go of come by themselves. */
 async function lendThreads() {
-  const places = Array.from({ length: core.poolVacancies() });
-  await Promise.all(
-    places.map(
-      () =>
-        new Promise((resolve, reject) => {
-          const thread = new Worker("selftest_pool.js", { type: "module" });
-          thread.onmessage = resolve;
-          thread.onerror = (event) => reject(new Error(event.message));
-          thread.postMessage(shared);
-        }),
-    ),
-  );
+  for (; lent < core.poolVacancies(); lent++) {
+    const thread = new Worker("selftest_pool.js", { type: "module" });
+    thread.onerror = (event) => console.error(`a thread of the selftest: ${event.message}`);
+    thread.postMessage(shared);
+  }
+  while (core.poolVacancies() > 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** What the browser's compiler says of each shader: messages and pipeline errors. */
