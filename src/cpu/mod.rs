@@ -8,7 +8,7 @@ mod buffer;
 mod encoder;
 mod lanes;
 mod matmul;
-mod pool;
+pub mod pool;
 mod rows;
 mod simd;
 
@@ -295,7 +295,7 @@ impl Executor for CpuExecutor {
         let threads = self.pool.threads();
         let plural = if threads == 1 { "" } else { "s" };
         let device = format!("{}, {threads} thread{plural}", self.level.name());
-        BackendInfo { kind: BackendKind::Cpu, device, software: false }
+        BackendInfo { kind: BackendKind::Cpu, device, software: false, threads }
     }
 
     fn memory(&self) -> MemoryUse {

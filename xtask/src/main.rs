@@ -16,6 +16,7 @@ mod download;
 mod fetch_minilm;
 mod fetch_model;
 mod fingerprint;
+mod flavour;
 mod npm;
 mod packages;
 mod paths;
