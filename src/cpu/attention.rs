@@ -2,7 +2,8 @@
 
 use super::buffer::Buffer;
 use super::pool::Pool;
-use super::simd::{self, Level};
+use super::floats;
+use super::simd::Level;
 use crate::kernel::attention::Attention;
 use crate::plan::Extent;
 
@@ -26,7 +27,7 @@ pub fn attention(
         let mut scores = Vec::with_capacity(p + 1 - first);
         for j in first..=p {
             k.read_f32((group * slots + j % slots) * dim, &mut row);
-            scores.push(simd::dot(level, query, &row) * op.scale);
+            scores.push(floats::dot(level, query, &row) * op.scale);
         }
         let largest = scores.iter().copied().fold(f32::MIN, f32::max);
         let mut total = 0.0f64;

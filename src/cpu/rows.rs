@@ -1,8 +1,9 @@
 //! Everything that works element by element or row by row: sums, norms, rotations, activations, caches, look-ups.
 
-use super::buffer::{Buffer, Weight};
+use super::buffer::Buffer;
+use super::packed::Weight;
 use super::pool::Pool;
-use super::simd::{self, Level};
+use super::simd::Level;
 use crate::kernel::glu::Activation;
 use crate::kernel::rope::Rope;
 use crate::plan::{ExecError, Extent};
@@ -106,7 +107,6 @@ pub fn embedding(
     out: &mut [f32],
 ) -> Result<(), ExecError> {
     let (rows, cols) = (table.desc.shape.rows(), table.desc.shape.cols());
-    let row_bytes = table.data.bytes().len() / rows;
     for (out, &id) in out.chunks_exact_mut(cols).zip(ids) {
         if id as usize >= rows {
             return Err(ExecError::Mismatch {
@@ -116,8 +116,7 @@ pub fn embedding(
                 got: id.to_string(),
             });
         }
-        let at = id as usize * row_bytes;
-        simd::unpack(level, table.desc.dtype, &table.data.bytes()[at..at + row_bytes], out);
+        table.read_row(level, id as usize, out);
         for out in out {
             *out *= scale;
         }
