@@ -105,7 +105,12 @@ fn bench(criterion: &mut Criterion, name: &str, executor: &mut impl Executor, fe
 }
 
 fn cpu(criterion: &mut Criterion) {
-    bench(criterion, "cpu", &mut CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Exact, clock }), false);
+    bench(
+        criterion,
+        "cpu",
+        &mut CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Exact, clock }),
+        false,
+    );
 }
 
 #[cfg(feature = "gpu")]

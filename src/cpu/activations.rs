@@ -14,7 +14,6 @@ const TASK_ELEMENTS: usize = 1 << 14;
 #[derive(Default)]
 pub struct Activations {
     cols: usize,
-    tokens: usize,
     quads: Vec<Quad>,
     scales: Vec<f32>,
     sums: Vec<[i32; 2]>,
@@ -34,7 +33,7 @@ pub struct Row<'a> {
 impl Activations {
     /// Quantises `x` `[tokens, cols]`; `cols` is a multiple of 32.
     pub fn quantise(&mut self, (level, pool): (Level, &Pool), x: &[f32], cols: usize) {
-        (self.cols, self.tokens) = (cols, x.len() / cols);
+        self.cols = cols;
         let blocks = x.len() / BLOCK;
         self.quads.resize(blocks * QUADS, Quad::default());
         self.scales.resize(blocks, 0.0);
@@ -54,11 +53,6 @@ impl Activations {
         });
     }
 
-    /// Number of rows.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-
     /// A row.
     pub fn row(&self, token: usize) -> Row<'_> {
         let blocks = self.cols / BLOCK;
@@ -68,17 +62,6 @@ impl Activations {
             scales: &self.scales[range.clone()],
             sums: &self.sums[range],
         }
-    }
-
-    /// Euclidean norm of a row as it is quantised.
-    pub fn norm(&self, token: usize) -> f64 {
-        let row = self.row(token);
-        let blocks = row.quads.iter().zip(row.scales);
-        let squares = blocks.map(|(quads, &scale)| {
-            let sum: i64 = quads.as_flattened().iter().map(|&q| i64::from(q) * i64::from(q)).sum();
-            f64::from(scale) * f64::from(scale) * sum as f64
-        });
-        squares.sum::<f64>().sqrt()
     }
 }
 
@@ -105,7 +88,8 @@ fn quantise_any<S: Simd>(x: &[f32], quads: &mut [Quad], scales: &mut [f32], sums
             // NaN becomes 0 here; its block's scale is NaN where it matters.
             *q = x as i8 as _;
         }
-        let half = |range: std::ops::Range<usize>| quads[range].as_flattened().iter().map(|&q| i32::from(q)).sum();
+        let half =
+            |range: std::ops::Range<usize>| quads[range].as_flattened().iter().map(|&q| i32::from(q)).sum();
         *sums = [half(0..QUADS / 2), half(QUADS / 2..QUADS)];
     }
 }

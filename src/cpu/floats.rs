@@ -85,12 +85,29 @@ on_level! {
 }
 
 #[inline(always)]
-pub fn dot_any<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    let (a_vectors, a_rest) = a.as_chunks::<LANES>();
-    let (b_vectors, b_rest) = b.as_chunks::<LANES>();
-    let mut sum = S::splat(0.0);
-    for (a, b) in a_vectors.iter().zip(b_vectors) {
-        sum = S::mul_add(S::load(a), S::load(b), sum);
+fn dot_any<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+    dots::<S, 1, 1>([a], [b])[0][0]
+}
+
+/// Dot products of each of `A` rows with each of `B` rows, all of the same length.
+#[inline(always)]
+pub fn dots<S: Simd, const A: usize, const B: usize>(a: [&[f32]; A], b: [&[f32]; B]) -> [[f32; B]; A] {
+    let len = a.iter().chain(&b).map(|row| row.len()).min().unwrap_or(0);
+    let (a, b) = (a.map(|row| row[..len].as_chunks::<LANES>()), b.map(|row| row[..len].as_chunks::<LANES>()));
+    let mut sums = [[S::splat(0.0); B]; A];
+    for i in 0..len / LANES {
+        let b: [S::F32; B] = std::array::from_fn(|j| S::load(&b[j].0[i]));
+        for (a, sums) in a.iter().zip(&mut sums) {
+            let a = S::load(&a.0[i]);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = S::mul_add(a, b, *sum);
+            }
+        }
     }
-    a_rest.iter().zip(b_rest).fold(sum_lanes::<S>(sum), |sum, (a, b)| sum + a * b)
+    std::array::from_fn(|i| {
+        std::array::from_fn(|j| {
+            let rest = a[i].1.iter().zip(b[j].1);
+            rest.fold(sum_lanes::<S>(sums[i][j]), |sum, (a, b)| sum + a * b)
+        })
+    })
 }

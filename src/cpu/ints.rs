@@ -118,29 +118,6 @@ fn scaled<S: Simd>(
     if layout.has_min() { S::mul_add(weight.min, S::splat(x_scale * sum as f32), total) } else { total }
 }
 
-on_level! {
-    /// Products of a Q8_0 group with one token from the upper nibbles alone, the lower ones taken for 7.5 each.
-    pub fn rough_times_token(group: Group<'_>, x: Row<'_>, out: &mut [f32; ROWS]) = rough_any
-}
-
-#[inline(always)]
-fn rough_any<S: Simd>(group: Group<'_>, x: Row<'_>, out: &mut [f32; ROWS]) {
-    use super::packed::layout::Q8_0 as F;
-    let layout = const { &F::LAYOUT };
-    let (scales, quants) = group.main.split_at(layout.group_scale_bytes(x.quads.len() * 4 * QUADS));
-    let weights = scales.chunks_exact(layout.super_bytes()).zip(quants.chunks_exact(layout.quant_bytes()));
-    let mut total = S::splat(0.0);
-    for (((scales, block), quads), (&x_scale, &sums)) in weights.zip(x.quads).zip(x.scales.iter().zip(x.sums)) {
-        // Twice 16 u + 7.5 - 128.
-        let sum = -241 * half_sum(layout, sums, 0);
-        let upper = add_chains::<S>(S::splat_i32(0), QUADS, 0, QUADS, quads, |p| unpack::nibbles::<S>(block, p));
-        let whole = S::add_i32(S::shift_i32::<5>(upper), S::splat_i32(sum));
-        let factor = S::mul(unpack::scales::<S, F>(scales, 0, 0).scale, S::splat(x_scale * 0.5));
-        total = S::mul_add(S::to_f32(whole), factor, total);
-    }
-    S::store(total, out);
-}
-
 /// A group taken apart for many tokens.
 #[derive(Default)]
 pub struct Unpacked {
@@ -225,7 +202,11 @@ fn unpack_group<S: Simd, F: Format>(group: Group<'_>, blocks: usize, to: &mut Un
 }
 
 #[inline(always)]
-fn tile<S: Simd, F: Format, const T: usize>(weights: &Unpacked, x: &[Row<'_>; T], out: &mut [[f32; ROWS]; T]) {
+fn tile<S: Simd, F: Format, const T: usize>(
+    weights: &Unpacked,
+    x: &[Row<'_>; T],
+    out: &mut [[f32; ROWS]; T],
+) {
     let layout = const { &F::LAYOUT };
     let halves = layout.halves();
     let width = QUADS / halves;

@@ -87,7 +87,9 @@ pub fn matmul(
                 for group in groups {
                     let weights = weight.group(group);
                     let numbers: &[f32] = match form {
-                        Form::Numbers(DType::F32) => bytemuck::try_cast_slice(weights.main).unwrap_or_default(),
+                        Form::Numbers(DType::F32) => {
+                            bytemuck::try_cast_slice(weights.main).unwrap_or_default()
+                        }
                         _ => {
                             unpacked.resize(k * ROWS, 0.0);
                             unpack::group(level, form, weights, &mut unpacked);

@@ -227,10 +227,10 @@ impl StepContext<'_> {
         let (level, pool) = (self.executor.level, &self.executor.pool);
         let n = output.elements();
         match op {
-            Op::Add(_) => rows::add(self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
+            Op::Add(_) => rows::add(pool, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
             Op::Argmax(_) => {
                 if let Buffer::U32(ids) = out {
-                    rows::argmax(self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
+                    rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
                 }
             }
             Op::Attention(op) => {
@@ -249,7 +249,9 @@ impl StepContext<'_> {
                 let ids = &self.buffer(0)?.u32()[..self.inputs[0].elements()];
                 rows::embedding(level, op.scale, ids, self.weight(1)?, &mut out.f32_mut()[..n])?;
             }
-            Op::Glu(op) => rows::glu(pool, op.activation, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
+            Op::Glu(op) => {
+                rows::glu((level, pool), op.activation, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
+            }
             Op::KvWrite(op) => {
                 let slots = output.rows / op.kv_heads;
                 rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
@@ -259,10 +261,20 @@ impl StepContext<'_> {
                 out.f32_mut()[..n].copy_from_slice(&x[x.len() - n..]);
             }
             Op::MatMul(_) => return self.matmul_slice(cursor, output, out, quantised),
-            Op::RmsNorm(op) => rows::rms_norm(op.eps, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
+            Op::RmsNorm(op) => {
+                rows::rms_norm((level, pool), op.eps, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
+            }
             Op::Rope(op) => {
                 let width = self.inputs[1].cols;
-                rows::rope(op, cursor.extent, self.f32(0)?, self.f32(1)?, width, &mut out.f32_mut()[..n]);
+                rows::rope(
+                    pool,
+                    op,
+                    cursor.extent,
+                    self.f32(0)?,
+                    self.f32(1)?,
+                    width,
+                    &mut out.f32_mut()[..n],
+                );
             }
             Op::Softmax(_) => rows::softmax(self.f32(0)?, output.cols, &mut out.f32_mut()[..n]),
         }

@@ -70,10 +70,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// [`BackendChoice::Gpu`] without a usable adapter. `Auto` never fails: it says why it took the CPU.
-pub async fn choose(
-    options: &LoadOptions,
-    host: &Host,
-) -> Result<Chosen, SessionError> {
+pub async fn choose(options: &LoadOptions, host: &Host) -> Result<Chosen, SessionError> {
     let LoadOptions { backend: choice, threads, precision, .. } = *options;
     let hint = options.adapter.as_ref();
     let cpu = |reason: String| {

@@ -114,8 +114,7 @@ impl Loader {
             });
         }
         let started = host.now();
-        let chosen =
-            backend::choose(&options, &host).await?;
+        let chosen = backend::choose(&options, &host).await?;
         Ok(Loader {
             options,
             host,

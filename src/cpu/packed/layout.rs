@@ -9,8 +9,8 @@
 //! - pairs of bits, 2 vectors: bits `2f..2f+2` of vector `u` are quad `4u + f`, above the nibbles where there are both;
 //! - single bits, 1 vector: bit `p` is quad `p`, above the others.
 //!
-//! Nothing is lost: the quants and scales are those of the file. Only Q8_0 is taken apart further: `q + 128` has its upper nibbles in
-//! the blocks and its lower ones in a plane of their own for all groups, because most rows of a head need only be known roughly.
+//! Nothing is lost: the quants and scales are those of the file. The quants of Q8_0, `q + 128`, are two planes of nibbles: products of
+//! bytes overflow 16-bit sums, those of nibbles do not.
 
 use crate::tensor::DType;
 

@@ -74,8 +74,6 @@ pub struct Weight {
     main: Lines,
     /// Lower nibbles of Q8_0.
     low: Lines,
-    /// See [`repack::rest_norms`].
-    rest_norms: Vec<f32>,
     /// The beginning of the next group, as the file has it.
     partial: Vec<u8>,
     /// Bytes of the whole weight in the file.
@@ -97,7 +95,7 @@ impl Weight {
     /// Room for a weight.
     pub fn new(desc: &TensorDesc) -> Result<Self, ExecError> {
         let bytes = crate::plan::executor::weight_bytes(desc)?;
-        let (rows, cols) = (desc.shape.rows(), desc.shape.cols());
+        let rows = desc.shape.rows();
         let form = match layout::layout(desc.dtype) {
             Some(layout) => Form::Blocks(layout),
             None if rows == 1 && desc.dtype == DType::F32 => Form::Vector,
@@ -108,7 +106,6 @@ impl Weight {
             form,
             main: Lines::default(),
             low: Lines::default(),
-            rest_norms: Vec::new(),
             partial: Vec::new(),
             bytes,
             filled: 0,
@@ -120,7 +117,6 @@ impl Weight {
         };
         weight.main = Lines::reserved(main, &desc.name)?;
         weight.low = Lines::reserved(low, &desc.name)?;
-        debug_assert!(cols > 0, "weight_bytes refuses empty rows");
         Ok(weight)
     }
 
@@ -140,7 +136,7 @@ impl Weight {
 
     /// Bytes in memory.
     pub fn held_bytes(&self) -> usize {
-        self.main.bytes + self.low.bytes + self.rest_norms.len() * size_of::<f32>()
+        self.main.bytes + self.low.bytes
     }
 
     /// Number of groups.
@@ -163,11 +159,6 @@ impl Weight {
             main: &self.main.as_bytes()[index * main..(index + 1) * main],
             low: &self.low.as_bytes()[index * low..(index + 1) * low],
         }
-    }
-
-    /// Norms of what the upper nibbles of the rows of a Q8_0 group leave out; `None` for other types.
-    pub fn rest_norms(&self, group: usize) -> Option<&[f32; ROWS]> {
-        self.rest_norms.as_chunks().0.get(group)
     }
 
     /// Row `index` as numbers.
@@ -227,13 +218,9 @@ impl Weight {
         let row_bytes = self.bytes / self.desc.shape.rows();
         let group_bytes = row_bytes * ROWS;
         let count = bytes.len().div_ceil(group_bytes);
-        let keeps_norms = matches!(self.form, Form::Blocks(layout) if layout.low);
-        let norms_start = self.rest_norms.len();
-        self.rest_norms.resize(norms_start + if keeps_norms { count * ROWS } else { 0 }, 0.0);
         let form = self.form;
         let main = SharedMut::new(self.main.grow(count * main_size));
         let low = SharedMut::new(self.low.grow(count * low_size));
-        let norms = SharedMut::new(&mut self.rest_norms[norms_start..]);
         let per_task = (TASK_BYTES / group_bytes).max(1);
         pool.run(count.div_ceil(per_task), &|task| {
             for index in task * per_task..((task + 1) * per_task).min(count) {
@@ -247,11 +234,6 @@ impl Weight {
                     Form::Numbers(DType::F32) => repack::pack_numbers::<4>(rows, row_bytes, main),
                     Form::Numbers(_) => repack::pack_numbers::<2>(rows, row_bytes, main),
                     Form::Blocks(layout) => repack::pack_group(layout, rows, row_bytes, main, low),
-                }
-                if keeps_norms {
-                    // SAFETY: as above.
-                    let target = unsafe { norms.part(index * ROWS, ROWS) };
-                    target.copy_from_slice(&repack::rest_norms(rows, row_bytes));
                 }
             }
         });

@@ -1,7 +1,7 @@
 //! From the file's blocks to the layout of [`super::layout`].
 
 use super::layout::{BLOCK, Layout, QUADS, ROWS, Scale, VECTOR};
-use crate::formats::quant::{self, Fields};
+use crate::formats::quant::Fields;
 
 /// Packs one group. `rows` holds the file's bytes of up to eight rows; rows that are missing become zeros.
 pub fn pack_group(layout: &Layout, rows: &[u8], row_bytes: usize, group: &mut [u8], low: &mut [u8]) {
@@ -94,20 +94,4 @@ pub fn pack_numbers<const SIZE: usize>(rows: &[u8], row_bytes: usize, group: &mu
             column[r] = *number;
         }
     }
-}
-
-/// Norms of what the upper nibbles of a Q8_0 group leave out: `sqrt(Σ (d (l - 7.5))²)` a row, rounded up.
-pub fn rest_norms(rows: &[u8], row_bytes: usize) -> [f32; ROWS] {
-    let mut norms = [0.0; ROWS];
-    for (norm, row) in norms.iter_mut().zip(rows.chunks_exact(row_bytes)) {
-        let mut sum = 0.0f64;
-        for block in row.chunks_exact(quant::Q8_0_BYTES) {
-            let d = f64::from(half::f16::from_le_bytes([block[0], block[1]]).to_f32());
-            // In quarters: 4 (l - 7.5)² is (2 l - 15)².
-            let squares: i32 = block[2..].iter().map(|q| (2 * i32::from(q & 0x0f) - 15).pow(2)).sum();
-            sum += d * d * f64::from(squares) / 4.0;
-        }
-        *norm = (sum.sqrt() * (1.0 + 1e-6)) as f32;
-    }
-    norms
 }

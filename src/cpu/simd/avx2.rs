@@ -165,7 +165,10 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn add_products(sums: __m256i, weights: __m256i, quad: Quad) -> __m256i {
-        vector!(_mm256_add_epi16(sums, _mm256_maddubs_epi16(weights, _mm256_set1_epi32(i32::from_le_bytes(quad.map(|q| q as u8))))))
+        vector!(_mm256_add_epi16(
+            sums,
+            _mm256_maddubs_epi16(weights, _mm256_set1_epi32(i32::from_le_bytes(quad.map(|q| q as u8))))
+        ))
     }
 
     #[inline(always)]

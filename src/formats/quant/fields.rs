@@ -3,9 +3,6 @@
 use super::kquants::{q3_scale, scale_min};
 use crate::tensor::DType;
 
-/// Bytes of a Q8_0 block.
-pub const Q8_0_BYTES: usize = DType::Q8_0.block_bytes();
-
 /// What a block says, before anything is multiplied. `w = scale · scales[g] · (q - zero) ± min · mins[g]`, with the parts that the type
 /// has (see the formulas in `legacy` and `kquants`).
 #[derive(Clone, Debug)]

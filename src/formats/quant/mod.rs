@@ -11,7 +11,7 @@ mod kquants;
 mod legacy;
 mod planes;
 
-pub use fields::{Fields, Q8_0_BYTES};
+pub use fields::Fields;
 pub use planes::{Plane, join_blocks, planes, split_blocks};
 
 use crate::tensor::DType;
