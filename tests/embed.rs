@@ -8,6 +8,7 @@ use std::path::Path;
 
 use common::minilm_path;
 use rushlight::model::hf::Files;
+use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Embedder, Host, LoadOptions, Loader, SessionError};
 use rushlight::tokenizer::EncodeOptions;
 use serde::Deserialize;
@@ -49,7 +50,7 @@ fn files(folder: &Path) -> Files {
 async fn loaded(backend: BackendChoice, files: &Files) -> Result<Loader, SessionError> {
     let mut file = File::open(minilm_path().join("model.safetensors")).expect("the model opens");
     let len = file.metadata().expect("the model has a length").len();
-    let options = LoadOptions { backend, ..LoadOptions::default() };
+    let options = LoadOptions { backend, precision: Precision::Exact, ..LoadOptions::default() };
     let mut loader = Loader::new_safetensors(options, Host::native(), files, Some(len)).await?;
     let mut chunk = vec![0; 1_234_567];
     loop {

@@ -6,6 +6,7 @@ use common::minilm_path;
 use rushlight::formats::gguf::{GgufReader, Metadata};
 use rushlight::formats::quant::dequantise;
 use rushlight::model::hf::Files;
+use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Embedder, Host, LoadOptions, Loader, SessionError};
 use rushlight::tasks::quantise::{Conversion, Quantiser, TARGETS};
 use rushlight::tensor::DType;
@@ -43,9 +44,9 @@ fn convert(
     Ok((out, quantiser.finish()?))
 }
 
-fn embedder(file: &[u8]) -> Embedder {
+fn embedder(file: &[u8], precision: Precision) -> Embedder {
     pollster::block_on(async {
-        let options = LoadOptions { backend: BackendChoice::Cpu, ..LoadOptions::default() };
+        let options = LoadOptions { backend: BackendChoice::Cpu, precision, ..LoadOptions::default() };
         let mut loader =
             Loader::new(options, Host::native(), Some(file.len() as u64)).await.expect("the CPU is there");
         for chunk in file.chunks(1 << 20) {
@@ -61,9 +62,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// Least cosine of the file's embeddings with those of the reference, and the largest difference of an element.
-fn against_reference(file: &[u8]) -> (f64, f64) {
+fn against_reference(file: &[u8], precision: Precision) -> (f64, f64) {
     let reference: Value = serde_json::from_str(include_str!("fixtures/minilm_ref.json")).expect("JSON");
-    let mut embedder = embedder(file);
+    let mut embedder = embedder(file, precision);
     let (mut least, mut furthest) = (1.0f64, 0.0f64);
     for item in reference["items"].as_array().expect("items") {
         let expected: Vec<f32> = serde_json::from_value(item["embedding"].clone()).expect("numbers");
@@ -90,14 +91,16 @@ fn embeddings_survive_as_their_type_allows() {
         (DType::Q4_K, 0.97),
     ] {
         let (file, conversions) = convert(&model, Some(&files), target, 2, 1 << 20).expect("it converts");
-        let (cosine, distance) = against_reference(&file);
-        println!(
-            "{target}: {} bytes, least cosine {cosine:.6}, largest difference {distance:.6}",
-            file.len()
-        );
-        assert!(cosine >= least, "{target}: {cosine}");
-        if target == DType::F32 {
-            assert!(distance < 1e-4, "{distance}");
+        for precision in [Precision::Exact, Precision::Fast] {
+            let (cosine, distance) = against_reference(&file, precision);
+            let bytes = file.len();
+            println!(
+                "{target} {precision:?}: {bytes} bytes, least cosine {cosine:.6}, largest difference {distance:.6}"
+            );
+            assert!(cosine >= least, "{target} {precision:?}: {cosine}");
+            if target == DType::F32 {
+                assert!(distance < 1e-4, "{precision:?}: {distance}");
+            }
         }
         for Conversion { desc, .. } in &conversions {
             let kept = desc.shape.rows() == 1

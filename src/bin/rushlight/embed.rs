@@ -16,6 +16,7 @@ pub fn run(args: &EmbedArgs) -> Result<(), CliError> {
     let options = LoadOptions {
         backend: args.common.backend.into(),
         threads: args.threads,
+        precision: args.precision.into(),
         context: args.max_tokens,
         ..LoadOptions::default()
     };
