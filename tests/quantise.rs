@@ -91,7 +91,8 @@ fn embeddings_survive_as_their_type_allows() {
         (DType::Q4_K, 0.97),
     ] {
         let (file, conversions) = convert(&model, Some(&files), target, 2, 1 << 20).expect("it converts");
-        for precision in [Precision::Exact, Precision::Fast] {
+        // Activations of eight bits cost as much as weights of six.
+        for (precision, least) in [(Precision::Exact, least), (Precision::Fast, least - 1e-3)] {
             let (cosine, distance) = against_reference(&file, precision);
             let bytes = file.len();
             println!(

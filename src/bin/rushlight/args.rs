@@ -310,7 +310,7 @@ pub struct EmbedArgs {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Arithmetic of the activations on the CPU, where weights are quantised.
-    #[arg(long, value_enum, default_value_t = Precision::Fast)]
+    #[arg(long, value_enum, default_value_t = Precision::Exact)]
     pub precision: Precision,
 }
 
