@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::backend::Chosen;
 use super::load::ModelHead;
-use super::{AnyExecutor, CancelFlag, Host, LoadTimings, SLICE_MS, SessionError};
+use super::{AnyExecutor, CancelFlag, Host, LoadTimings, SLICE_MS, SessionError, SessionInfo};
 use crate::model::blocks::names;
 use crate::model::config::{Encoder, Pooling};
 use crate::model::{self, Config};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{BackendInfo, ExecError, Executor, Extent, Progress, ValueId};
-use crate::tensor::TensorDesc;
+use crate::plan::{ExecError, Executor, Extent, Progress, ValueId};
+use crate::tensor::{DType, TensorDesc};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that one run takes, unless a single text has more.
@@ -88,14 +88,23 @@ impl Embedder {
         })
     }
 
-    /// Name in the file.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Architecture.
-    pub fn architecture(&self) -> &'static str {
-        self.config.arch.name
+    /// Facts for people. The context is what a text is cut to; there is no cache.
+    pub fn info(&self) -> SessionInfo {
+        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
+        SessionInfo {
+            name: self.name.clone(),
+            architecture: self.config.arch.name,
+            parameters: weights(|desc| desc.shape.elements()),
+            weight_bytes: weights(TensorDesc::bytes),
+            vocabulary: self.tokenizer.vocab_size() as usize,
+            context: self.max_tokens,
+            trained_context: self.config.context,
+            kv: DType::F32,
+            dimensions: Some(self.config.width),
+            backend: self.executor.info(),
+            reason: self.reason.clone(),
+            timings: self.timings,
+        }
     }
 
     /// Elements of a vector.
@@ -108,29 +117,9 @@ impl Embedder {
         self.max_tokens
     }
 
-    /// Executor and device, and why that executor.
-    pub fn backend(&self) -> (BackendInfo, &str) {
-        (self.executor.info(), &self.reason)
-    }
-
     /// Where the bytes are.
     pub fn memory(&self) -> MemoryUse {
         self.executor.memory()
-    }
-
-    /// Bytes of weights in the file.
-    pub fn weight_bytes(&self) -> usize {
-        self.tensors.iter().filter_map(TensorDesc::bytes).sum()
-    }
-
-    /// Number of weights.
-    pub fn parameters(&self) -> usize {
-        self.tensors.iter().filter_map(|desc| desc.shape.elements()).sum()
-    }
-
-    /// Where the time of the load went.
-    pub fn timings(&self) -> LoadTimings {
-        self.timings
     }
 
     /// The vocabulary.

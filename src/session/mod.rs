@@ -84,6 +84,8 @@ pub struct SessionInfo {
     pub trained_context: usize,
     /// Type of the cache.
     pub kv: DType,
+    /// Elements of an embedding; `None` for a model that writes text.
+    pub dimensions: Option<usize>,
     /// Executor and device.
     pub backend: BackendInfo,
     /// Why that executor.
@@ -135,6 +137,7 @@ impl Session {
             context: self.context,
             trained_context: self.config.context,
             kv: self.kv,
+            dimensions: None,
             backend: self.executor.info(),
             reason: self.reason.clone(),
             timings: self.timings,

@@ -27,8 +27,8 @@ pub fn run(args: &EmbedArgs) -> Result<(), CliError> {
             return print(&format!("{}\n", to_json(&embedder, &embeddings)));
         }
         print(&to_text(&texts, &embeddings))?;
-        let (info, reason) = embedder.backend();
-        note(&format!("backend {} ({}): {reason}", info.kind, info.device));
+        let info = embedder.info();
+        note(&format!("backend {} ({}): {}", info.backend.kind, info.backend.device, info.reason));
         let stats = embeddings.stats;
         if stats.truncated > 0 {
             let (cut, most) = (stats.truncated, embedder.max_tokens());
@@ -40,7 +40,7 @@ pub fn run(args: &EmbedArgs) -> Result<(), CliError> {
 }
 
 fn to_json(embedder: &Embedder, embeddings: &Embeddings) -> serde_json::Value {
-    let (info, reason) = embedder.backend();
+    let info = embedder.info();
     let stats = embeddings.stats;
     json!({
         "embeddings": embeddings.vectors,
@@ -48,9 +48,9 @@ fn to_json(embedder: &Embedder, embeddings: &Embeddings) -> serde_json::Value {
         "max_tokens": embedder.max_tokens(),
         "tokens": stats.tokens,
         "truncated": stats.truncated,
-        "load_ms": embedder.timings().total_ms,
+        "load_ms": info.timings.total_ms,
         "embed_ms": stats.ms,
-        "backend": report::backend(&info, reason),
+        "backend": report::backend(&info.backend, &info.reason),
     })
 }
 
