@@ -130,6 +130,7 @@ impl Info {
                 kind: info.backend.kind.to_string(),
                 device: info.backend.device,
                 software: info.backend.software,
+                build: if cfg!(target_feature = "atomics") { "full" } else { "compat" },
                 threads: info.backend.threads,
                 reason: info.reason,
             },
