@@ -28,7 +28,7 @@ const { values: options, positionals } = parseArgs({
     ids: { type: "string" },
     threads: { type: "string", default: "1" },
     runs: { type: "string", default: "5" },
-    only: { type: "string" },
+    "first-token-only": { type: "boolean", default: false },
   },
 });
 
@@ -50,10 +50,11 @@ const KINDS = {
       threads: Number(options.threads),
       first: "The capital of France is",
       prompt: longPrompt(run),
-      tokens: ANSWER_TOKENS,
+      tokens: options["first-token-only"] ? 0 : ANSWER_TOKENS,
     }),
     measure: (request) => globalThis.measureGeneration(request),
     check(result) {
+      if (options["first-token-only"]) return;
       const prompt = result.promptTokens + (result.cached ?? 0);
       // BOS is alike in all prompts, and may come from a cache.
       if (prompt !== PROMPT_TOKENS || (result.cached ?? 0) > 1) throw new Error(`prompt of ${prompt} tokens, ${result.cached} cached`);
@@ -104,7 +105,6 @@ const browser = await openBrowser("chromium-without-gpu");
 try {
   for (let run = 0; run < Number(options.runs); run++) {
     for (const side of kind.sides) {
-      if (options.only !== undefined && options.only !== side) continue;
       const line = { side, run };
       try {
         line.result = await measure(browser, side, run);

@@ -7,7 +7,7 @@ globalThis.measureGeneration = async ({ model: url, threads, first, prompt, toke
   const model = await loadModel(url, { backend: "cpu", threads });
   const loaded = performance.now();
   const warm = await timed(model, first, 2);
-  const long = await timed(model, prompt, tokens);
+  const long = tokens > 0 ? await timed(model, prompt, tokens) : {};
   const memory = await model.memory();
   const device = model.info.backend.device;
   model.dispose();

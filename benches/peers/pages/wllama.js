@@ -14,7 +14,7 @@ globalThis.measureGeneration = async ({ model: url, threads, first, prompt, toke
   const loaded = performance.now();
   if (wllama.getNumThreads() !== threads) throw new Error(`wllama runs ${wllama.getNumThreads()} threads, not ${threads}`);
   const warm = await timed(wllama, first, 2);
-  const long = await timed(wllama, prompt, tokens);
+  const long = tokens > 0 ? await timed(wllama, prompt, tokens) : {};
   await wllama.exit();
   return { loadMs: loaded - began, firstTokenMs: warm.firstAt - began, ...long, device: `${threads} threads` };
 };
