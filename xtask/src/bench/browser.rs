@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rushlight::serve::{ServeOptions, serve};
 use serde_json::Value;
 
-use super::cpu::{Bench, our_version};
+use super::cpu::{Bench, our_version, threads_text};
 use super::report::{Goal, Row, Section, Side};
 use super::samples::Samples;
 use super::{child, native};
@@ -149,6 +149,7 @@ pub fn measure(bench: &Bench) -> Result<Section> {
         let mut driver = server.driver("generation", threads);
         driver.args(["--model", MODEL_URL]);
         section.commands.push(child::line(&driver));
+        let with = threads_text(threads);
         let (mut ours, mut theirs, mut native) = (Figures::default(), Figures::default(), Samples::default());
         for run in 0..bench.runs {
             let lines = child::text(&mut driver)?;
@@ -156,30 +157,30 @@ pub fn measure(bench: &Bench) -> Result<Section> {
             ours.take(&our_page)?;
             theirs.take(&result_of(&lines, "wllama")?)?;
             native.0.push(native::our_decode(bench, threads)?);
-            eprintln!("  {}/{}, {threads} threads: ours: {}", run + 1, bench.runs, ours.last());
-            eprintln!("  {}/{}, {threads} threads: wllama: {}", run + 1, bench.runs, theirs.last());
+            eprintln!("  {}/{}, {with}: ours: {}", run + 1, bench.runs, ours.last());
+            eprintln!("  {}/{}, {with}: wllama: {}", run + 1, bench.runs, theirs.last());
             if run == 0 {
-                section.notes.push(format!("{threads} threads: ours ran on {}", our_page["device"]));
+                section.notes.push(format!("{with}: ours ran on {}", our_page["device"]));
             }
         }
         let goal = |least, aim| Goal::AtLeast { least, aim };
         section.rows.extend([
             Row::new(
-                format!("browser decode of 64, {threads} threads"),
+                format!("browser decode of 64, {with}"),
                 "tokens/s",
                 side("rushlight", &ours.decode),
                 side("wllama", &theirs.decode),
                 goal(4.0, 8.0),
             ),
             Row::new(
-                format!("browser prefill of 128, {threads} threads"),
+                format!("browser prefill of 128, {with}"),
                 "tokens/s",
                 side("rushlight", &ours.prefill),
                 side("wllama", &theirs.prefill),
                 goal(5.0, 12.0),
             ),
             Row::new(
-                format!("browser decode over native decode, {threads} threads"),
+                format!("browser decode over native decode, {with}"),
                 "tokens/s",
                 side("rushlight", &ours.decode),
                 side("rushlight native", &native),
@@ -207,7 +208,7 @@ pub fn measure_load(bench: &Bench) -> Result<Section> {
         eprintln!("  {}/{}: ours {:.2} s, wllama {:.2} s", run + 1, bench.runs, last(&ours), last(&theirs));
     }
     section.rows.push(Row::new(
-        format!("browser, file on localhost to first token, {threads} threads"),
+        format!("browser, file on localhost to first token, {}", threads_text(threads)),
         "s",
         side("rushlight", &ours.first_token),
         side("wllama", &theirs.first_token),

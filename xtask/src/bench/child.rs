@@ -16,14 +16,22 @@ const PEAK: &str = "import resource, subprocess, sys\n\
 /// A command as one would type it, with the repository and the home folder left out of its paths.
 pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let line: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let line: Vec<_> = words.map(|word| quoted(&word.to_string_lossy())).collect();
     let line = line.join(" ");
+    let line = match crate::paths::cache() {
+        Ok(cache) => line.replace(&cache.to_string_lossy().into_owned(), "~/.cache/rushlight"),
+        Err(_) => line,
+    };
     let line = line.replace(&crate::paths::root().to_string_lossy().into_owned(), ".");
     let line = line.replace(&crate::paths::target().to_string_lossy().into_owned(), "target");
     match std::env::home_dir() {
         Some(home) => line.replace(&home.to_string_lossy().into_owned(), "~"),
         None => line,
     }
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 /// What the program printed, as text.

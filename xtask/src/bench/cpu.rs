@@ -47,6 +47,9 @@ enum Part {
 
 const PARTS: [Part; 5] = [Part::Native, Part::Memory, Part::Browser, Part::Load, Part::Embed];
 
+/// Cores that others may keep busy before it is worth a warning.
+const QUIET: f64 = 0.1;
+
 /// What the sections share.
 pub struct Bench {
     /// Turns.
@@ -80,9 +83,9 @@ pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::open(&folder, Machine::here());
     for part in parts {
         eprintln!("== {part:?}");
-        let (taken, load_average) = (machine::now(), machine::load_average());
-        if let Some(load) = load_average.filter(|load| *load > 0.5) {
-            eprintln!("  the machine is busy (load average {load:.2}): figures will be low, ratios uneven");
+        let (taken, busy_cores) = (machine::now(), machine::busy_cores());
+        if let Some(busy) = busy_cores.filter(|busy| *busy > QUIET) {
+            eprintln!("  others keep {busy:.1} cores busy: figures will be low, ratios uneven");
         }
         let section = match part {
             Part::Native => native::measure(&bench),
@@ -92,7 +95,7 @@ pub fn run(options: &Options) -> Result<()> {
             Part::Embed => embed::measure(&bench),
         };
         let section = section.with_context(|| format!("section {part:?}"))?;
-        report.put(Section { taken, load_average, ..section });
+        report.put(Section { taken, busy_cores, ..section });
         // After each: what was measured is kept when a later section fails.
         report.write(&folder)?;
     }
@@ -136,6 +139,11 @@ fn build_rushlight() -> Result<PathBuf> {
     process::run("cargo build --release", cargo.args(["build", "--release", "--bin", "rushlight"]))?;
     let name = if cfg!(windows) { "rushlight.exe" } else { "rushlight" };
     Ok(paths::target().join("release").join(name))
+}
+
+/// `2 threads`, `1 thread`.
+pub fn threads_text(threads: usize) -> String {
+    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
 /// Our program's version, with the commit it was built from.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::browser::{self, Server};
-use super::cpu::{Bench, our_version};
+use super::cpu::{Bench, our_version, threads_text};
 use super::report::{Goal, Row, Section, Side};
 use super::samples::Samples;
 use super::{child, peers};
@@ -64,8 +64,8 @@ pub fn measure(bench: &Bench) -> Result<Section> {
         compare_browser(bench, &mut section, threads, &mut driver)?;
     }
     // The sentence and its ids are 126 times the same.
-    for command in &mut section.commands {
-        *command = command.replace(&text, "the ... the").replace(&ids, "101,1996,...,1996,102");
+    for line in section.commands.iter_mut().chain(&mut section.notes) {
+        *line = line.replace(&text, "the ... the").replace(&ids, "101,1996,...,1996,102");
     }
     Ok(section)
 }
@@ -153,8 +153,9 @@ fn median_ms(list: &Value) -> f64 {
 }
 
 fn missing(section: &mut Section, place: &str, threads: usize, error: &anyhow::Error, theirs: &Samples) {
+    let threads = threads_text(threads);
     let note = format!(
-        "{place}, {threads} threads: not compared, ours did not answer ({error:#}); theirs takes {:.1} ms",
+        "{place}, {threads}: not compared, ours did not answer ({error:#}); theirs takes {:.1} ms",
         theirs.median()
     );
     eprintln!("  {note}");
@@ -163,8 +164,9 @@ fn missing(section: &mut Section, place: &str, threads: usize, error: &anyhow::E
 
 fn progress(run: usize, runs: usize, place: &str, threads: usize, ours: &Samples, theirs: &Samples) {
     let last = |samples: &Samples| samples.0.last().copied().unwrap_or(f64::NAN);
+    let threads = threads_text(threads);
     eprintln!(
-        "  {}/{runs}, {place}, {threads} threads: ours {:.1} ms, theirs {:.1} ms",
+        "  {}/{runs}, {place}, {threads}: ours {:.1} ms, theirs {:.1} ms",
         run + 1,
         last(ours),
         last(theirs)
@@ -173,7 +175,7 @@ fn progress(run: usize, runs: usize, place: &str, threads: usize, ours: &Samples
 
 fn row(place: &str, threads: usize, name: &str, ours: Samples, theirs: Samples, goal: Goal) -> Row {
     Row::new(
-        format!("MiniLM, F32, 128 tokens {place}, {threads} threads"),
+        format!("MiniLM, F32, 128 tokens {place}, {}", threads_text(threads)),
         "ms",
         Side::new("rushlight", ours),
         Side::new(name, theirs),

@@ -1,6 +1,7 @@
 //! The machine that a figure belongs to.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,9 +61,24 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What others do on the machine, averaged over the last minute.
-pub fn load_average() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+/// How many cores others keep busy, watched for a moment while we do nothing: over a tenth of one, figures are not to be trusted.
+pub fn busy_cores() -> Option<f64> {
+    const MOMENT: Duration = Duration::from_millis(500);
+    let before = idle_and_all()?;
+    std::thread::sleep(MOMENT);
+    let after = idle_and_all()?;
+    let (idle, all) = (after.0.checked_sub(before.0)?, after.1.checked_sub(before.1)?);
+    (all > 0).then(|| cores() as f64 * (1.0 - idle as f64 / all as f64))
+}
+
+/// Ticks that all cores were idle or waiting, and ticks altogether, since the machine started.
+fn idle_and_all() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().next()?.strip_prefix("cpu")?;
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted in user already.
+    let idle = ticks.get(3)? + ticks.get(4)?;
+    Some((idle, ticks.iter().take(8).sum()))
 }
 
 /// The time, for people.

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::cpu::{Bench, our_version};
+use super::cpu::{Bench, our_version, threads_text};
 use super::report::{Goal, Row, Section, Side};
 use super::samples::Samples;
 use super::{bandwidth, child, peers};
@@ -69,7 +69,8 @@ fn progress(run: usize, runs: usize, threads: usize, pairs: &[Pair]) {
         format!("{} {}: {:.1} to {:.1}", pair.name, pair.tokens, last(&pair.ours), last(&pair.theirs))
     });
     let figures: Vec<_> = figures.collect();
-    eprintln!("  {}/{runs}, {threads} threads: {} tokens/s", run + 1, figures.join(", "));
+    let threads = threads_text(threads);
+    eprintln!("  {}/{runs}, {threads}: {} tokens/s", run + 1, figures.join(", "));
 }
 
 /// Our benchmark's command line.
@@ -117,11 +118,13 @@ fn their_rate(value: &Value, name: &str, tokens: usize) -> Result<f64> {
 
 fn row(pair: &Pair, threads: usize) -> Row {
     let goal = match pair.name {
+        // The goals are set for the whole machine.
+        _ if threads == 1 => Goal::None,
         "decode" => Goal::AtLeast { least: 1.25, aim: 1.7 },
         _ => Goal::AtLeast { least: 1.0, aim: 1.3 },
     };
     Row::new(
-        format!("native {} of {}, {threads} threads", pair.name, pair.tokens),
+        format!("native {} of {}, {}", pair.name, pair.tokens, threads_text(threads)),
         "tokens/s",
         Side::new("rushlight", pair.ours.clone()),
         Side::new("llama.cpp", pair.theirs.clone()),
@@ -139,14 +142,15 @@ fn share_of_bandwidth(
 ) -> Row {
     let limit = bandwidth::read(threads, bench.runs).scaled(1.0 / GB);
     let theirs = decode.theirs.median() * weight_bytes / GB;
+    let threads = threads_text(threads);
     notes.push(format!(
-        "{threads} threads: a token reads {:.1} MB of weights; a plain read reaches {:.1} GB/s, llama.cpp's decode {theirs:.1} GB/s of it ({:.0}%)",
+        "{threads}: a token reads {:.1} MB of weights; a plain read reaches {:.1} GB/s, llama.cpp's decode {theirs:.1} GB/s of it ({:.0}%)",
         weight_bytes / 1e6,
         limit.median(),
         100.0 * theirs / limit.median()
     ));
     Row::new(
-        format!("native decode, {threads} threads: share of the memory's bandwidth"),
+        format!("native decode, {threads}: share of the memory's bandwidth"),
         "GB/s",
         Side::new("rushlight", decode.ours.scaled(weight_bytes / GB)),
         Side::new("plain read", limit),

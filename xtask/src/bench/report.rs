@@ -114,8 +114,8 @@ pub struct Section {
     pub name: String,
     /// When it was taken.
     pub taken: String,
-    /// Load of the machine when it began: over 0.5, others were working too.
-    pub load_average: Option<f64>,
+    /// Cores that others kept busy just before.
+    pub busy_cores: Option<f64>,
     /// Versions of everything that ran.
     pub versions: Vec<String>,
     /// What was run, in turn, with the repository as `.`.
@@ -187,8 +187,12 @@ impl Report {
             );
         }
         for section in &self.sections {
-            let load = section.load_average.map_or("unknown".to_owned(), |load| format!("{load:.2}"));
-            let _ = write!(text, "\n**{}**, {}, load average {load}.", section.name, section.taken);
+            let busy = section.busy_cores.map_or("unknown".to_owned(), |busy| format!("{busy:.1}"));
+            let _ = write!(
+                text,
+                "\n**{}**, {}, cores busy with other things: {busy}.",
+                section.name, section.taken
+            );
             let _ = writeln!(text, " {}.", section.versions.join("; "));
             for note in &section.notes {
                 let _ = writeln!(text, "- {note}");
