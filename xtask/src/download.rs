@@ -39,8 +39,9 @@ impl Wheel {
             "off",
         ]);
         if self.file.ends_with(".tar.gz") {
-            // The archive itself: pip would look for a wheel, and else set up a build.
-            pip.args(["--no-binary", ":all:", "--no-build-isolation"]);
+            // The archive itself, should there be a wheel too. Its build requirements come as wheels.
+            let name = self.requirement.split("==").next().unwrap_or_default();
+            pip.args(["--no-binary", name]);
         }
         pip.arg("--dest").arg(&incoming).arg(self.requirement);
         process::run(&format!("pip download {}", self.requirement), &mut pip).with_context(|| {
