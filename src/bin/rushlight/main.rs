@@ -1,6 +1,7 @@
 //! The command line. The file system lives here; everything else is the library's.
 
 mod args;
+mod bench;
 mod error;
 mod generate;
 mod inspect;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Detokenize(args) => text::detokenize(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }
