@@ -303,7 +303,6 @@ pub async fn create_engine(
         kv,
         context: options.context,
         threads: options.threads,
-        ..LoadOptions::default()
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
@@ -522,7 +521,6 @@ mod selftest {
     impl PoolTrap {
         /// The pool, still without the thread that the page lends it.
         #[wasm_bindgen(constructor)]
-        #[expect(clippy::new_without_default, reason = "JavaScript has no such thing")]
         pub fn new() -> Self {
             PoolTrap(pool::Pool::lent(2))
         }
@@ -536,7 +534,9 @@ mod selftest {
                     lost.store(true, Ordering::Release);
                     panic!("a task of the test");
                 }
-                while !lost.load(Ordering::Acquire) {}
+                while !lost.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
             });
         }
     }
