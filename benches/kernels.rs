@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, SamplingMode, Throughput};
 use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::kernel::{Case, Op, Operand, all_cases};
-use rushlight::plan::{Executor, Progress};
+use rushlight::plan::{Executor, Precision, Progress};
 use rushlight::selftest::{LoadedCase, load_case};
 use rushlight::tensor::DType;
 
@@ -105,7 +105,12 @@ fn bench(criterion: &mut Criterion, name: &str, executor: &mut impl Executor, fe
 }
 
 fn cpu(criterion: &mut Criterion) {
-    bench(criterion, "cpu", &mut CpuExecutor::new(CpuOptions { threads: None, clock }), false);
+    bench(
+        criterion,
+        "cpu",
+        &mut CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Exact, clock }),
+        false,
+    );
 }
 
 #[cfg(feature = "gpu")]

@@ -17,6 +17,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::pool;
+use crate::plan::Precision;
 use crate::sampler::Settings;
 use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader,
@@ -124,6 +125,7 @@ struct CreateOptions {
     adapter: Option<Adapter>,
     file_bytes: Option<u64>,
     threads: Option<usize>,
+    precision: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -297,12 +299,19 @@ pub async fn create_engine(
         "f32" => DType::F32,
         other => return Err(error("ERR_BAD_ARGUMENT", &format!("kv: expected f16 or f32, got {other}"))),
     };
+    let precision = match options.precision.as_deref() {
+        None => Precision::default(),
+        Some(name) => Precision::parse(name).ok_or_else(|| {
+            error("ERR_BAD_ARGUMENT", &format!("precision: expected exact or fast, got {name}"))
+        })?,
+    };
     let load = LoadOptions {
         backend: BackendChoice::parse(&options.backend).map_err(session_error)?,
         adapter: options.adapter.map(|Adapter { name, software }| AdapterHint { name, software }),
         kv,
         context: options.context,
         threads: options.threads,
+        precision,
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
@@ -435,7 +444,7 @@ mod selftest {
     use crate::cpu::{CpuExecutor, CpuOptions};
     use crate::gpu::{GpuExecutor, GpuOptions};
     use crate::kernel::{self, shader};
-    use crate::plan::Executor;
+    use crate::plan::{Executor, Precision};
     use crate::selftest::run_case;
     use crate::session::{AnyExecutor, MAX_CHUNK};
 
@@ -467,10 +476,11 @@ mod selftest {
     #[wasm_bindgen(js_name = createSelfTest)]
     pub async fn create_self_test(backend: String, threads: usize) -> Result<SelfTest, JsValue> {
         let executor = match backend.as_str() {
-            "cpu" => {
-                let threads = Some(threads);
-                AnyExecutor::Cpu(CpuExecutor::new(CpuOptions { threads, clock: performance_now }))
-            }
+            "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions {
+                threads: Some(threads),
+                precision: Precision::Exact,
+                clock: performance_now,
+            })),
             _ => AnyExecutor::Gpu(
                 GpuExecutor::open(GpuOptions::new(performance_now))
                     .await
