@@ -1,4 +1,7 @@
-//! What it costs to hand work to the pool's threads: a job of empty tasks, next to the same job on one thread.
+//! What it costs to hand work to the pool's threads: a job of empty tasks, next to the same job on one thread; and a job that
+//! ends only when every thread has come to it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use criterion::Criterion;
 use rushlight::cpu::pool::Pool;
@@ -17,6 +20,17 @@ fn empty_jobs(criterion: &mut Criterion) {
             });
         }
     }
+    group.bench_function("all-threads-meet", |bencher| {
+        bencher.iter(|| {
+            let arrived = AtomicUsize::new(0);
+            all.run(all.threads(), &|_| {
+                arrived.fetch_add(1, Ordering::Relaxed);
+                while arrived.load(Ordering::Relaxed) < all.threads() {
+                    std::hint::spin_loop();
+                }
+            });
+        });
+    });
     group.finish();
 }
 

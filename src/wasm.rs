@@ -312,7 +312,6 @@ pub async fn create_engine(
         context: options.context,
         threads: options.threads,
         precision,
-        ..LoadOptions::default()
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
@@ -532,7 +531,6 @@ mod selftest {
     impl PoolTrap {
         /// The pool, still without the thread that the page lends it.
         #[wasm_bindgen(constructor)]
-        #[expect(clippy::new_without_default, reason = "JavaScript has no such thing")]
         pub fn new() -> Self {
             PoolTrap(pool::Pool::lent(2))
         }
@@ -546,7 +544,9 @@ mod selftest {
                     lost.store(true, Ordering::Release);
                     panic!("a task of the test");
                 }
-                while !lost.load(Ordering::Acquire) {}
+                while !lost.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
             });
         }
     }

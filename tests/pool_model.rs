@@ -7,7 +7,7 @@ use loom::thread;
 
 /// loom's types in the place of the standard library's.
 mod sync {
-    pub type Cell<T> = loom::cell::UnsafeCell<T>;
+    pub use loom::cell::UnsafeCell;
     pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
 

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Cell, Condvar, Mutex, MutexGuard, spin_until};
+use super::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, UnsafeCell, spin_until};
 
 /// One worker inside; 16 bits.
 const INSIDE: u64 = 1;
@@ -78,7 +78,7 @@ pub struct Protocol {
     gate: Padded<AtomicU64>,
     ranges: Box<[Padded<Range>]>,
     /// Written while the gate is closed and nobody is inside, read by those inside.
-    job: Cell<Job>,
+    job: UnsafeCell<Job>,
     /// Somebody is in `run`.
     busy: AtomicBool,
     /// Threads that take part, the caller among them.
@@ -104,7 +104,7 @@ impl Protocol {
         Protocol {
             gate: Padded(AtomicU64::new(0)),
             ranges: (0..threads.max(1)).map(|_| range()).collect(),
-            job: Cell::new(Job { work: None, ranges: 0 }),
+            job: UnsafeCell::new(Job { work: None, ranges: 0 }),
             busy: AtomicBool::new(false),
             members: AtomicUsize::new(1),
             panicked: AtomicBool::new(false),

@@ -3,15 +3,13 @@
 pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 pub use std::sync::{Condvar, Mutex, MutexGuard};
 
-use std::cell::UnsafeCell;
+/// An [`UnsafeCell`](std::cell::UnsafeCell) with loom's interface.
+pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
-/// An [`UnsafeCell`] with loom's interface.
-pub struct Cell<T>(UnsafeCell<T>);
-
-impl<T> Cell<T> {
+impl<T> UnsafeCell<T> {
     /// Holds a value.
     pub fn new(value: T) -> Self {
-        Cell(UnsafeCell::new(value))
+        UnsafeCell(std::cell::UnsafeCell::new(value))
     }
 
     /// Hands out the address for reading.
