@@ -15,6 +15,7 @@ pub mod selftest;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod session;
+pub mod tasks;
 pub mod tensor;
 pub mod tokenizer;
 

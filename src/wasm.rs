@@ -4,8 +4,9 @@
 //! against the interfaces there. Every failure becomes a JavaScript `Error` with a stable `code`. A panic is a trap, after
 //! which nothing here may be called but [`last_panic`].
 
+mod json;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -17,14 +18,16 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::pool;
+use crate::model::arch::Body;
+use crate::model::hf;
 use crate::plan::Precision;
-use crate::sampler::Settings;
 use crate::session::{
-    AdapterHint, BackendChoice, CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader,
-    Session, SessionError,
+    AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Host, LoadOptions, Loader, Session,
+    SessionError,
 };
 use crate::tensor::DType;
-use crate::tokenizer::EncodeOptions;
+use crate::tokenizer::{EncodeOptions, Tokenizer};
+use json::{Adapter, Alternative, CreateOptions, End, Info, Memory, Piece, Request, Step};
 
 #[wasm_bindgen]
 extern "C" {
@@ -116,150 +119,6 @@ fn to_json(value: &impl Serialize) -> Result<String, JsValue> {
     serde_json::to_string(value).map_err(|failure| error("ERR_INTERNAL", &failure.to_string()))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CreateOptions {
-    backend: String,
-    kv: String,
-    context: Option<usize>,
-    adapter: Option<Adapter>,
-    file_bytes: Option<u64>,
-    threads: Option<usize>,
-    precision: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Adapter {
-    name: String,
-    software: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Request {
-    prompt: String,
-    max_tokens: Option<usize>,
-    temperature: Option<f32>,
-    top_k: Option<usize>,
-    top_p: Option<f32>,
-    min_p: Option<f32>,
-    repetition_penalty: Option<f32>,
-    frequency_penalty: Option<f32>,
-    presence_penalty: Option<f32>,
-    seed: Option<u64>,
-    #[serde(default)]
-    stop: Vec<String>,
-    logprobs: Option<usize>,
-    /// JSON has no infinities: JavaScript writes `null` for the -inf that forbids a token.
-    #[serde(default)]
-    logit_bias: BTreeMap<u32, Option<f32>>,
-}
-
-impl Request {
-    fn into_options(self) -> (String, GenerateOptions) {
-        let off = Settings::default();
-        let sampling = Settings {
-            temperature: self.temperature.unwrap_or(off.temperature),
-            top_k: self.top_k.unwrap_or(off.top_k),
-            top_p: self.top_p.unwrap_or(off.top_p),
-            min_p: self.min_p.unwrap_or(off.min_p),
-            repetition_penalty: self.repetition_penalty.unwrap_or(off.repetition_penalty),
-            frequency_penalty: self.frequency_penalty.unwrap_or(off.frequency_penalty),
-            presence_penalty: self.presence_penalty.unwrap_or(off.presence_penalty),
-            seed: self.seed.unwrap_or(off.seed),
-            logit_bias: self
-                .logit_bias
-                .into_iter()
-                .map(|(id, bias)| (id, bias.unwrap_or(f32::NEG_INFINITY)))
-                .collect(),
-            ..off
-        };
-        let options = GenerateOptions {
-            max_tokens: self.max_tokens,
-            sampling,
-            stop: self.stop,
-            logprobs: self.logprobs,
-            ..GenerateOptions::default()
-        };
-        (self.prompt, options)
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Info {
-    name: String,
-    architecture: &'static str,
-    parameters: usize,
-    vocabulary: usize,
-    context: usize,
-    trained_context: usize,
-    kv: &'static str,
-    backend: Backend,
-    timings: Timings,
-}
-
-#[derive(Serialize)]
-struct Backend {
-    kind: String,
-    device: String,
-    software: bool,
-    reason: String,
-    build: &'static str,
-    threads: usize,
-}
-
-/// Milliseconds.
-#[derive(Serialize)]
-struct Timings {
-    header: f64,
-    tokenizer: f64,
-}
-
-/// What [`Engine::next`] gives, with one field for what it is.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Step {
-    Piece(Piece),
-    End(End),
-}
-
-#[derive(Serialize)]
-struct Piece {
-    id: u32,
-    text: String,
-    logprob: Option<f32>,
-    top: Vec<Alternative>,
-}
-
-#[derive(Serialize)]
-struct Alternative {
-    id: u32,
-    text: String,
-    logprob: f32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct End {
-    reason: &'static str,
-    text: String,
-    prompt_tokens: usize,
-    tokens: usize,
-    first_token_ms: f64,
-    prefill_tokens_per_second: f64,
-    decode_tokens_per_second: f64,
-}
-
-/// Bytes.
-#[derive(Serialize)]
-struct Memory {
-    weights: usize,
-    kv: usize,
-    scratch: usize,
-    tokenizer: usize,
-}
-
 /// Ends what an [`Engine`] is doing. An object of its own: async methods hold the engine itself.
 #[wasm_bindgen(js_name = CancelFlag)]
 pub struct JsCancelFlag(CancelFlag);
@@ -282,6 +141,7 @@ pub struct Engine {
 enum Stage {
     Loading(Box<Loader>),
     Ready(Box<Session>),
+    Embedder(Box<Embedder>),
     /// A load that failed, or one that is being finished.
     Gone,
 }
@@ -305,6 +165,7 @@ pub async fn create_engine(
             error("ERR_BAD_ARGUMENT", &format!("precision: expected exact or fast, got {name}"))
         })?,
     };
+    let files: Option<hf::Files> = options.files.map(Into::into);
     let load = LoadOptions {
         backend: BackendChoice::parse(&options.backend).map_err(session_error)?,
         adapter: options.adapter.map(|Adapter { name, software }| AdapterHint { name, software }),
@@ -315,7 +176,11 @@ pub async fn create_engine(
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
-    let loader = Loader::new(load, host, options.file_bytes).await.map_err(session_error)?;
+    let loader = match files {
+        Some(files) => Loader::new_safetensors(load, host, &files, options.file_bytes).await,
+        None => Loader::new(load, host, options.file_bytes).await,
+    };
+    let loader = loader.map_err(session_error)?;
     Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel })
 }
 
@@ -331,7 +196,7 @@ impl Engine {
     pub async fn push(&mut self, chunk: Vec<u8>) -> Result<(), JsValue> {
         match &mut self.stage {
             Stage::Loading(loader) => loader.push(&chunk).await.map_err(session_error),
-            Stage::Ready(_) | Stage::Gone => Err(error("ERR_INTERNAL", "push: the file has ended already")),
+            _ => Err(error("ERR_INTERNAL", "push: the file has ended already")),
         }
     }
 
@@ -340,7 +205,7 @@ impl Engine {
     pub fn has_header(&self) -> bool {
         match &self.stage {
             Stage::Loading(loader) => loader.has_header(),
-            Stage::Ready(_) => true,
+            Stage::Ready(_) | Stage::Embedder(_) => true,
             Stage::Gone => false,
         }
     }
@@ -350,27 +215,27 @@ impl Engine {
         let Stage::Loading(loader) = mem::replace(&mut self.stage, Stage::Gone) else {
             return Err(error("ERR_INTERNAL", "finish: no file is being loaded"));
         };
+        if loader.body() == Some(Body::Encoder) {
+            let embedder = loader.finish_embedder().await.map_err(session_error)?;
+            let info = embedder.info();
+            self.stage = Stage::Embedder(Box::new(embedder));
+            return to_json(&Info::of(info));
+        }
         let session = loader.finish().await.map_err(session_error)?;
         let info = session.info();
         self.stage = Stage::Ready(Box::new(session));
-        to_json(&Info {
-            name: info.name,
-            architecture: info.architecture,
-            parameters: info.parameters,
-            vocabulary: info.vocabulary,
-            context: info.context,
-            trained_context: info.trained_context,
-            kv: if info.kv == DType::F32 { "f32" } else { "f16" },
-            backend: Backend {
-                kind: info.backend.kind.to_string(),
-                device: info.backend.device,
-                software: info.backend.software,
-                reason: info.reason,
-                build: if cfg!(target_feature = "atomics") { "full" } else { "compat" },
-                threads: info.backend.threads,
-            },
-            timings: Timings { header: info.timings.header_ms, tokenizer: info.timings.tokenizer_ms },
-        })
+        to_json(&Info::of(info))
+    }
+
+    /// The vectors of some texts, which come as a JSON list, one behind the other.
+    pub async fn embed(&mut self, texts: &str) -> Result<Vec<f32>, JsValue> {
+        let texts: Vec<String> = parse(texts)?;
+        match &mut self.stage {
+            Stage::Embedder(embedder) => {
+                Ok(embedder.embed(&texts).await.map_err(session_error)?.vectors.concat())
+            }
+            _ => Err(error("ERR_UNSUPPORTED_MODEL", "this model writes text and makes no embeddings")),
+        }
     }
 
     /// Begins an answer; takes a `GenerateRequest` as JSON.
@@ -409,27 +274,40 @@ impl Engine {
 
     /// Where the bytes are: `CoreMemory` as JSON.
     pub fn memory(&mut self) -> Result<String, JsValue> {
-        let session = self.session()?;
-        let held = session.memory();
-        let tokenizer = session.tokenizer().bytes().unwrap_or(0);
+        let held = match &self.stage {
+            Stage::Embedder(embedder) => embedder.memory(),
+            _ => self.session()?.memory(),
+        };
+        let tokenizer = self.tokenizer()?.bytes().unwrap_or(0);
         to_json(&Memory { weights: held.weights, kv: held.states, scratch: held.scratch, tokenizer })
     }
 
     /// Token ids of a text, as a prompt would have them.
     pub fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, JsValue> {
         let options = EncodeOptions { add_special: true, parse_special: true };
-        let ids = self.session()?.tokenizer().encode(text, options);
+        let ids = self.tokenizer()?.encode(text, options);
         ids.map_err(|failure| session_error(failure.into()))
     }
 
     /// The text of token ids, special tokens left out.
     pub fn detokenize(&mut self, ids: &[u32]) -> Result<String, JsValue> {
-        self.session()?.tokenizer().decode(ids, true).map_err(|failure| session_error(failure.into()))
+        self.tokenizer()?.decode(ids, true).map_err(|failure| session_error(failure.into()))
+    }
+
+    fn tokenizer(&mut self) -> Result<&Tokenizer, JsValue> {
+        match &self.stage {
+            Stage::Embedder(embedder) => Ok(embedder.tokenizer()),
+            Stage::Ready(session) => Ok(session.tokenizer()),
+            Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
+        }
     }
 
     fn session(&mut self) -> Result<&mut Session, JsValue> {
         match &mut self.stage {
             Stage::Ready(session) => Ok(session),
+            Stage::Embedder(_) => {
+                Err(error("ERR_UNSUPPORTED_MODEL", "this model makes embeddings and writes no text"))
+            }
             Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
         }
     }

@@ -11,6 +11,14 @@ export interface AdapterHint {
   readonly software: boolean;
 }
 
+/** What lies beside a model in safetensors, as text. */
+export interface CoreFiles {
+  readonly config: string;
+  readonly tokenizer: string;
+  readonly sentence: string | null;
+  readonly pooling: string | null;
+}
+
 /** The options that cross the boundary as JSON. */
 export interface CreateOptions {
   readonly backend: BackendChoice;
@@ -23,6 +31,8 @@ export interface CreateOptions {
   readonly adapter: AdapterHint | null;
   /** Bytes of the file, where known: a damaged one is then named at its header. */
   readonly fileBytes: number | null;
+  /** Of a model in safetensors; `null` for GGUF. */
+  readonly files: CoreFiles | null;
 }
 
 /** An object whose memory is on the wasm side. */
@@ -49,6 +59,8 @@ export interface EngineApi extends Freed {
   start(request: string): void;
   /** The next event of the answer: `CoreEvent` as JSON. */
   next(): Promise<string>;
+  /** The vectors of texts, given as a JSON list, one behind the other. Forgets earlier cancels. */
+  embed(texts: string): Promise<Float32Array>;
   /** `CoreMemory` as JSON. */
   memory(): string;
   tokenize(text: string): Uint32Array;

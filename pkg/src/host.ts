@@ -88,6 +88,8 @@ export class Host {
         return await this.#load(request.id, request.request, signal);
       case "generate":
         return await this.#generate(request.id, request.request, signal);
+      case "embed":
+        return await this.#embed(request.texts, signal);
       case "memory":
         return this.#memory();
       case "tokenize":
@@ -116,12 +118,14 @@ export class Host {
     if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
     const options: CreateOptions = {
       backend: missing === undefined ? request.backend : "cpu",
-      precision: request.precision,
+      // Small models are not worth the last bit of speed.
+      precision: request.precision ?? (incoming.files === null ? null : "exact"),
       kv: request.kv,
       context: request.context,
       threads: request.threads,
       adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
       fileBytes: incoming.total ?? null,
+      files: incoming.files,
     };
     const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
     const flag = engine.cancelFlag();
@@ -184,6 +188,23 @@ export class Host {
         // A token may take less than the time after which the core itself lets events be heard.
         await this.#surroundings.yieldToEvents();
       }
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      flag.free();
+    }
+  }
+
+  async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    const { engine, info } = this.#model();
+    const flag = engine.cancelFlag();
+    const cancel = (): void => {
+      flag.cancel();
+    };
+    signal.addEventListener("abort", cancel);
+    try {
+      const all = await engine.embed(JSON.stringify(texts));
+      const dimensions = info.dimensions ?? 0;
+      return texts.map((_, index) => all.slice(index * dimensions, (index + 1) * dimensions));
     } finally {
       signal.removeEventListener("abort", cancel);
       flag.free();

@@ -6,6 +6,10 @@
  * const model = await loadModel("/models/gemma-3-270m-q4_k_m.gguf", { backend: "auto" });
  * for await (const piece of model.generate("The capital of France is", { maxTokens: 32 })) show(piece.text);
  *
+ * @example
+ * const embedder = await loadModel("/models/all-MiniLM-L6-v2/");
+ * const [a, b] = await embedder.embed(["a cat", "a kitten"]);
+ *
  * @module
  */
 
@@ -17,6 +21,7 @@ export type {
   BackendChoice,
   BackendInfo,
   BuildChoice,
+  EmbedOptions,
   GenerateOptions,
   GenerateStats,
   KvFormat,
@@ -24,6 +29,7 @@ export type {
   LoadProgress,
   LoadTimings,
   MemoryUse,
+  ModelFiles,
   ModelInfo,
   Piece,
   Precision,

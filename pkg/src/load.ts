@@ -2,14 +2,15 @@ import { abilities, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import { Model } from "./model.js";
-import type { LoadRequest, Source } from "./protocol.js";
-import type { LoadOptions, ModelInfo } from "./types.js";
+import type { FileSource, LoadRequest, Source } from "./protocol.js";
+import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
 
 /**
- * Loads a GGUF model from an address or from a file that the visitor chose. The bytes stream to the GPU, or into the
- * WebAssembly memory, as they arrive.
+ * Loads a GGUF model from an address or from a file that the visitor chose, or an embedding model in safetensors from its files or
+ * from the address of the folder that they lie in, which ends with a slash. The bytes stream to the GPU, or into the WebAssembly
+ * memory, as they arrive.
  */
-export async function loadModel(from: string | URL | Blob, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(from: string | URL | Blob | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
   const asked = loadRequest(from, options);
   const { build, threads } = pickBuild(options.build ?? "auto", options.threads, abilities());
@@ -52,7 +53,7 @@ export async function loadThrough(connection: Connection, request: LoadRequest, 
 }
 
 /** Checks the options and fills in what was left out. */
-export function loadRequest(from: string | URL | Blob, options: LoadOptions): LoadRequest {
+export function loadRequest(from: string | URL | Blob | ModelFiles, options: LoadOptions): LoadRequest {
   const { backend = "auto", build = "auto", precision = null, kv = "f16", context = null, threads = 1 } = options;
   oneOf("backend", backend, ["auto", "gpu", "cpu"]);
   oneOf("build", build, ["auto", "compat", "full"]);
@@ -68,7 +69,45 @@ function positive(option: string, value: number): void {
   throw new RushlightError("ERR_BAD_ARGUMENT", `${option}: expected a whole number over 0, got ${String(value)}`);
 }
 
-function sourceOf(from: string | URL | Blob): Source {
+/** Names of the files in a folder of the Hugging Face hub. */
+const FILES = {
+  model: "model.safetensors",
+  config: "config.json",
+  tokenizer: "tokenizer.json",
+  sentence: "sentence_bert_config.json",
+  pooling: "1_Pooling/config.json",
+} as const;
+
+function sourceOf(from: string | URL | Blob | ModelFiles): Source {
+  if (typeof from !== "string" && !(from instanceof URL) && !(from instanceof Blob)) {
+    const optional = (file: string | URL | Blob | undefined): FileSource | undefined =>
+      file === undefined ? undefined : fileSource(file);
+    const { model, config, tokenizer, sentence, pooling } = from;
+    return {
+      files: {
+        model: fileSource(model),
+        config: fileSource(config),
+        tokenizer: fileSource(tokenizer),
+        sentence: optional(sentence),
+        pooling: optional(pooling),
+      },
+    };
+  }
+  const source = fileSource(from);
+  if ("file" in source || !new URL(source.url).pathname.endsWith("/")) return source;
+  const within = (name: string): FileSource => ({ url: new URL(name, source.url).href });
+  return {
+    files: {
+      model: within(FILES.model),
+      config: within(FILES.config),
+      tokenizer: within(FILES.tokenizer),
+      sentence: within(FILES.sentence),
+      pooling: within(FILES.pooling),
+    },
+  };
+}
+
+function fileSource(from: string | URL | Blob): FileSource {
   if (from instanceof Blob) return { file: from };
   try {
     // The worker's own address is another one: relative addresses are the page's.

@@ -1,6 +1,6 @@
 import type { Call, Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
-import type { GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
+import type { EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
 
 /** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
 export class Model {
@@ -20,6 +20,27 @@ export class Model {
    */
   generate(prompt: string, options: GenerateOptions = {}): Generation {
     return new Generation(this.#connection, prompt, options);
+  }
+
+  /**
+   * The vectors of some texts, each of length 1, in their order: the product of two says how alike their texts are. A text of more
+   * than `info.context` tokens is cut. Only for models that make embeddings.
+   */
+  async embed(texts: readonly string[], { signal }: EmbedOptions = {}): Promise<Float32Array[]> {
+    if (signal?.aborted === true) throw abortError(signal);
+    const call = this.#connection.call({ type: "embed", texts });
+    const abort = (): void => {
+      call.cancel();
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return (await call.answer) as Float32Array[];
+    } catch (error) {
+      // The page's own error has the signal's reason.
+      throw error instanceof RushlightError && error.code === "ERR_ABORTED" ? abortError(signal) : error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   /** Token ids of a text, as the model would see it as a prompt. */

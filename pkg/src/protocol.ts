@@ -3,8 +3,20 @@
 import type { ErrorData } from "./errors.js";
 import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
+/** A file. */
+export type FileSource = { readonly url: string } | { readonly file: Blob };
+
+/** The files of a model in safetensors; those that are not there by every model are `undefined` or may be missing. */
+export interface FilesSource {
+  readonly model: FileSource;
+  readonly config: FileSource;
+  readonly tokenizer: FileSource;
+  readonly sentence: FileSource | undefined;
+  readonly pooling: FileSource | undefined;
+}
+
 /** Where a model comes from. */
-export type Source = { readonly url: string } | { readonly file: Blob };
+export type Source = FileSource | { readonly files: FilesSource };
 
 /** The load options that can be posted. */
 export interface LoadRequest {
@@ -23,6 +35,7 @@ export type GenerateRequest = Omit<GenerateOptions, "signal"> & { readonly promp
 export type Request =
   | { readonly type: "load"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
+  | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
   | { readonly type: "memory"; readonly id: number }
   | { readonly type: "tokenize"; readonly id: number; readonly text: string }
   | { readonly type: "detokenize"; readonly id: number; readonly ids: readonly number[] }

@@ -1,20 +1,52 @@
 // A model file as a stream of chunks, from the network or from a file that the visitor chose. Nothing holds the whole file.
 
+import type { CoreFiles } from "./engine.js";
 import { abortError, RushlightError } from "./errors.js";
-import type { Source } from "./protocol.js";
+import type { FileSource, FilesSource, Source } from "./protocol.js";
 
 /** The largest chunk that goes to the core at once: it bounds the copy that crosses into wasm. */
 const CHUNK_BYTES = 4 << 20;
 
-/** A file that is arriving. */
+/** A file that is arriving, and what lies beside it. */
 export interface Incoming {
   /** Bytes of the file, where known. */
   readonly total: number | undefined;
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** The small files of a model in safetensors. */
+  readonly files: CoreFiles | null;
 }
 
 /** Opens a source; the signal closes it, also while chunks are read. */
 export async function open(source: Source, signal: AbortSignal): Promise<Incoming> {
+  if (!("files" in source)) return { ...(await openFile(source, signal)), files: null };
+  // The small ones first: a model that can't run is not worth its weights.
+  const files = await readFiles(source.files, signal);
+  return { ...(await openFile(source.files.model, signal)), files };
+}
+
+async function readFiles(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
+  const needed = async (file: FileSource): Promise<string> => await readText(await openFile(file, signal));
+  const optional = async (file: FileSource | undefined): Promise<string | null> => {
+    try {
+      return file === undefined ? null : await needed(file);
+    } catch (error) {
+      if (error instanceof RushlightError && error.status === 404) return null;
+      throw error;
+    }
+  };
+  const { config, tokenizer, sentence, pooling } = source;
+  const texts = await Promise.all([needed(config), needed(tokenizer), optional(sentence), optional(pooling)]);
+  return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
+}
+
+async function readText({ chunks }: Omit<Incoming, "files">): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+async function openFile(source: FileSource, signal: AbortSignal): Promise<Omit<Incoming, "files">> {
   if ("file" in source) {
     return { total: source.file.size, chunks: readAll(source.file.stream(), "reading the file", signal) };
   }

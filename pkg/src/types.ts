@@ -21,6 +21,20 @@ export interface LoadProgress {
   readonly total: number | undefined;
 }
 
+/** The files of a model in safetensors, such as all-MiniLM-L6-v2. */
+export interface ModelFiles {
+  /** `model.safetensors`. */
+  model: string | URL | Blob;
+  /** `config.json`. */
+  config: string | URL | Blob;
+  /** `tokenizer.json`. */
+  tokenizer: string | URL | Blob;
+  /** `sentence_bert_config.json`: the number of tokens that texts are cut to. */
+  sentence?: string | URL | Blob;
+  /** `1_Pooling/config.json`: how the vectors of tokens become one. */
+  pooling?: string | URL | Blob;
+}
+
 /** How to load a model. */
 export interface LoadOptions {
   backend?: BackendChoice;
@@ -61,8 +75,10 @@ export interface ModelInfo {
   readonly backend: BackendInfo;
   readonly architecture: string;
   readonly name: string;
-  /** Tokens that prompt and answer may have together. */
+  /** Tokens that prompt and answer may have together; what the texts of an embedding model are cut to. */
   readonly context: number;
+  /** Elements of an embedding; `null` for a model that writes text. */
+  readonly dimensions: number | null;
   /** Tokens that the model was trained for. */
   readonly trainedContext: number;
   /** Entries of the vocabulary. */
@@ -106,6 +122,12 @@ export interface GenerateOptions {
   /** Added to logits, by token id. */
   logitBias?: Readonly<Record<number, number>>;
   /** Ends prefill or decode at once. */
+  signal?: AbortSignal;
+}
+
+/** How to embed. */
+export interface EmbedOptions {
+  /** Ends the work within 50 ms. */
   signal?: AbortSignal;
 }
 

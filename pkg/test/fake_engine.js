@@ -48,7 +48,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
       finish: () =>
         hold(async () => {
           if (log.pushed < headerBytes) throw new CodedError("ERR_BAD_FILE", "the file is truncated");
-          return JSON.stringify({ architecture: "fake", backend: { kind: "cpu", device: "none", software: false, reason: "test" } });
+          return JSON.stringify({ architecture: "fake", dimensions: 2, backend: { kind: "cpu", device: "none", software: false, reason: "test" } });
         }),
       start(json) {
         words = JSON.parse(json).prompt.split(" ");
@@ -68,6 +68,13 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           if (at === words.length) return end("stop");
           const text = words[at];
           return JSON.stringify({ piece: { id: at++, text, logprob: null, top: [] } });
+        }),
+      embed: (json) =>
+        hold(async () => {
+          cancelled = false;
+          await new Promise((resolve) => setTimeout(resolve, stepMs));
+          hear();
+          return Float32Array.from(JSON.parse(json).flatMap((text) => [text.length, 1]));
         }),
       memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
       tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),

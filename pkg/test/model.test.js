@@ -65,7 +65,7 @@ test("the core is told of the adapter and of the length of the file", async () =
   const peer = connect({}, { adapter });
   await load(peer, undefined, { backend: "gpu", kv: "f32", context: 512, threads: 3, precision: "fast" });
   const asked = { backend: "gpu", precision: "fast", kv: "f32", context: 512, threads: 3 };
-  assert.deepEqual(peer.log.options, { ...asked, adapter, fileBytes: 10 });
+  assert.deepEqual(peer.log.options, { ...asked, adapter, fileBytes: 10, files: null });
 });
 
 test("the pool is lent as many threads as it has room for", async () => {
@@ -214,4 +214,26 @@ test("tokens cross both ways", async () => {
   const model = await load(connect());
   assert.deepEqual(await model.tokenize("ab"), [97, 98]);
   assert.equal(await model.detokenize([97, 98]), "ab");
+});
+
+test("the files of a model in safetensors arrive beside its weights", async () => {
+  const peer = connect();
+  const blob = (text) => new File([text], "file");
+  const files = { model: new File([new Uint8Array(10)], "model.safetensors"), config: blob("{}"), tokenizer: blob("[é]"), pooling: blob("1") };
+  const model = await load(peer, files);
+  assert.deepEqual(peer.log.options.files, { config: "{}", tokenizer: "[é]", sentence: null, pooling: "1" });
+  assert.equal(peer.log.options.precision, "exact");
+  assert.equal(peer.log.pushed, 10);
+  const vectors = await model.embed(["one", "three"]);
+  assert.deepEqual(vectors, [Float32Array.of(3, 1), Float32Array.of(5, 1)]);
+  assert.deepEqual(await model.embed([]), []);
+});
+
+test("an abort ends an embedding, and the model stays usable", async () => {
+  const model = await load(connect({ stepMs: 50 }));
+  const controller = new AbortController();
+  const waiting = model.embed(["a"], { signal: controller.signal });
+  setTimeout(() => controller.abort(), 10);
+  await assert.rejects(waiting, code("ERR_ABORTED"));
+  assert.equal((await model.embed(["ab"]))[0][0], 2);
 });

@@ -76,3 +76,23 @@ test("an abort closes the connection while the body arrives", async () => {
     },
   );
 });
+
+test("small files that may be missing are null, others are an error", () => {
+  const there = { "/config.json": "{}", "/tokenizer.json": "[]", "/model.safetensors": "weights" };
+  const handler = ({ url }, answer) => (url in there ? answer.end(there[url]) : answer.writeHead(404).end());
+  return withServer(handler, async (address) => {
+    const file = (name) => ({ url: new URL(name, address).href });
+    const files = {
+      model: file("model.safetensors"),
+      config: file("config.json"),
+      tokenizer: file("tokenizer.json"),
+      sentence: file("sentence_bert_config.json"),
+      pooling: undefined,
+    };
+    const incoming = await open({ files }, never());
+    assert.deepEqual(incoming.files, { config: "{}", tokenizer: "[]", sentence: null, pooling: null });
+    assert.equal(await drain(incoming), 7);
+    const broken = { ...files, tokenizer: file("other.json") };
+    await assert.rejects(open({ files: broken }, never()), (e) => e.code === "ERR_NETWORK" && e.status === 404);
+  });
+});

@@ -17,7 +17,7 @@ use crate::plan::Extent;
 /// Keys of a block.
 const KEYS: usize = 32;
 /// Queries of a tile, all heads of a group counted.
-const QUERIES: usize = 32;
+pub const QUERIES: usize = 32;
 /// Keys that one part of a decoding step takes.
 const PART_KEYS: usize = 256;
 
@@ -35,17 +35,17 @@ pub struct Rows<'a> {
 }
 
 /// Queries of one group of heads.
-struct Tile<'a> {
+pub struct Tile<'a> {
     /// `[dim]` each, with the positions that it sees.
-    queries: Vec<(&'a [f32], Range<usize>)>,
-    keys: Rows<'a>,
-    values: Rows<'a>,
-    scale: f32,
-    dim: usize,
+    pub queries: Vec<(&'a [f32], Range<usize>)>,
+    pub keys: Rows<'a>,
+    pub values: Rows<'a>,
+    pub scale: f32,
+    pub dim: usize,
 }
 
 /// What a tile has of some keys: for each query the largest score, `Σ e^(score - largest)`, and the sum of values so weighted.
-struct Part {
+pub struct Part {
     largest: Vec<f32>,
     totals: Vec<f32>,
     sums: Vec<f32>,
@@ -105,7 +105,7 @@ pub fn attention(
 }
 
 /// The result of query `i`.
-fn write(part: &Part, i: usize, out: &mut [f32]) {
+pub fn write(part: &Part, i: usize, out: &mut [f32]) {
     let inverse = 1.0 / part.totals[i];
     let sums = &part.sums[i * out.len()..];
     for (out, sum) in out.iter_mut().zip(sums) {
@@ -138,7 +138,7 @@ fn join<'a>(parts: impl Iterator<Item = &'a Part> + Clone, dim: usize) -> Part {
 
 on_level! {
     /// A tile over some of the keys.
-    fn attend(tile: &Tile<'_>, keys: Range<usize>) -> Part = attend_any
+    pub fn attend(tile: &Tile<'_>, keys: Range<usize>) -> Part = attend_any
 }
 
 #[inline(always)]

@@ -6,6 +6,7 @@
 mod activations;
 mod attention;
 mod buffer;
+mod encoder;
 mod floats;
 mod ints;
 mod matmul;
@@ -249,6 +250,12 @@ impl StepContext<'_> {
                 let ids = &self.buffer(0)?.u32()[..self.inputs[0].elements()];
                 rows::embedding(level, op.scale, ids, self.weight(1)?, &mut out.f32_mut()[..n])?;
             }
+            Op::EncoderAttention(op) => {
+                let spans = &self.buffer(3)?.u32()[..self.inputs[3].elements()];
+                let qkv = [self.buffer(0)?, self.buffer(1)?, self.buffer(2)?];
+                encoder::attention((level, pool), op, qkv, spans, &mut out.f32_mut()[..n]);
+            }
+            Op::Gelu(_) => encoder::gelu((level, pool), self.f32(0)?, &mut out.f32_mut()[..n]),
             Op::Glu(op) => {
                 rows::glu((level, pool), op.activation, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
             }
@@ -256,11 +263,26 @@ impl StepContext<'_> {
                 let slots = output.rows / op.kv_heads;
                 rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
             }
+            Op::L2Norm(_) => encoder::l2_norm(self.f32(0)?, output.cols, &mut out.f32_mut()[..n]),
             Op::LastRow(_) => {
                 let x = self.f32(0)?;
                 out.f32_mut()[..n].copy_from_slice(&x[x.len() - n..]);
             }
+            Op::LayerNorm(op) => {
+                let scale_and_shift = [self.f32(1)?, self.f32(2)?];
+                encoder::layer_norm(
+                    (level, pool),
+                    op.eps,
+                    self.f32(0)?,
+                    scale_and_shift,
+                    &mut out.f32_mut()[..n],
+                );
+            }
             Op::MatMul(_) => return self.matmul_slice(cursor, output, out, quantised),
+            Op::MeanPool(_) => {
+                let segments = &self.buffer(1)?.u32()[..self.inputs[1].elements()];
+                encoder::mean_pool(self.f32(0)?, segments, output.cols, &mut out.f32_mut()[..n]);
+            }
             Op::RmsNorm(op) => {
                 rows::rms_norm((level, pool), op.eps, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
             }

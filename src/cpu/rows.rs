@@ -12,7 +12,7 @@ use crate::plan::{ExecError, Extent};
 const TASK_ELEMENTS: usize = 1 << 13;
 
 /// Runs `work(first element, part)` for parts of whole rows of `cols` elements.
-fn in_parts(pool: &Pool, cols: usize, out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+pub fn in_parts(pool: &Pool, cols: usize, out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync + Send) {
     let chunk = (TASK_ELEMENTS / cols).max(1) * cols;
     pool.for_each_chunk(out, chunk, |index, part| work(index * chunk, part));
 }

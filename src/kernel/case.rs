@@ -16,6 +16,10 @@ pub enum Fill {
     Rotations,
     /// Uniform in `-scale..scale` in steps so coarse that equal elements are common: ties.
     Coarse(f32),
+    /// First row and end of the sequence of each row: sequences of 1 to so many rows follow each other, the longest first.
+    Spans(usize),
+    /// First row and end of each of the operand's rows as segments, of near equal lengths, of so many rows in all.
+    Segments(usize),
 }
 
 /// One input of a case.
@@ -125,6 +129,24 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                 bytes.extend(id.to_le_bytes());
             }
         }
+        (DType::U32, Fill::Spans(longest)) => {
+            let (mut first, mut length) = (0, longest);
+            while first < operand.rows {
+                let end = (first + length).min(operand.rows);
+                for bound in std::iter::repeat_n([first, end], end - first).flatten() {
+                    bytes.extend((bound as u32).to_le_bytes());
+                }
+                first = end;
+                length = 1 + rng.next_u64() as usize % longest;
+            }
+        }
+        (DType::U32, Fill::Segments(rows)) => {
+            for segment in 0..operand.rows {
+                for bound in [segment * rows / operand.rows, (segment + 1) * rows / operand.rows] {
+                    bytes.extend((bound as u32).to_le_bytes());
+                }
+            }
+        }
         (_, Fill::Rotations) => {
             let pairs = operand.cols / 2;
             for element in 0..elements / 2 {
@@ -140,7 +162,7 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                     Fill::Constant(value) => value,
                     Fill::Coarse(scale) => (rng.next_unit() * 8.0).round() / 8.0 * scale,
                     Fill::Uniform(scale) => rng.next_unit() * scale,
-                    Fill::Ids(_) | Fill::Rotations => 0.0,
+                    Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) => 0.0,
                 };
                 match operand.dtype {
                     DType::F16 => bytes.extend(half::f16::from_f32(value).to_le_bytes()),
@@ -152,7 +174,7 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
         (dtype, how) => {
             let scale = match how {
                 Fill::Uniform(scale) | Fill::Constant(scale) | Fill::Coarse(scale) => scale,
-                Fill::Ids(_) | Fill::Rotations => 1.0,
+                Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) => 1.0,
             };
             random_blocks(dtype, elements / dtype.block_elements(), scale, &mut rng, &mut bytes);
         }

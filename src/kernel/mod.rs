@@ -159,14 +159,24 @@ kernels! {
     attention::Attention,
     /// Rows of a table by token id.
     embedding::Embedding,
+    /// Attention without a mask over sequences packed one behind the other.
+    encoder_attention::EncoderAttention,
+    /// Gaussian error linear unit.
+    gelu::Gelu,
     /// Gated linear unit: activation of one operand times the other.
     glu::Glu,
     /// Keys or values into their cache.
     kv_write::KvWrite,
+    /// Rows of length 1.
+    l2_norm::L2Norm,
     /// The last row of an operand.
     last_row::LastRow,
+    /// Layer normalisation.
+    layer_norm::LayerNorm,
     /// Matrix product with a weight of any type.
     matmul::MatMul,
+    /// Mean of the rows of each segment.
+    mean_pool::MeanPool,
     /// Root mean square normalisation.
     rms_norm::RmsNorm,
     /// Rotary position embedding.

@@ -23,12 +23,33 @@ pub struct Windowed {
     pub rope_base: f32,
 }
 
+/// What a model does with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Reads it from left to right and says what comes next.
+    Decoder,
+    /// Reads it whole and makes a vector of it.
+    Encoder,
+}
+
+impl Body {
+    /// What it does, for messages.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Body::Decoder => "writes text",
+            Body::Encoder => "makes embeddings",
+        }
+    }
+}
+
 /// What sets an architecture apart. Numbers that files carry are read from them (see [`super::Config`]); what stands here is
 /// not in the file, or only in some.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Arch {
     /// `general.architecture` in GGUF, and the prefix of its keys.
     pub name: &'static str,
+    /// Which of the builders makes its plan.
+    pub body: Body,
     /// Which elements of a head RoPE turns together.
     pub pairing: Pairing,
     /// Base where the file names none.
@@ -52,6 +73,7 @@ pub struct Arch {
 /// A decoder without any of the extras; the rows say where they differ.
 const PLAIN: Arch = Arch {
     name: "",
+    body: Body::Decoder,
     pairing: Pairing::Halves,
     rope_base: 10_000.0,
     qk_norm: false,
@@ -65,6 +87,9 @@ const PLAIN: Arch = Arch {
 
 /// The table. GGUF's norm weights are used as they are in every row: the converter has already added Gemma's 1.
 pub const ARCHITECTURES: &[Arch] = &[
+    // BERT (arXiv 1810.04805) and what was made of it for sentences (arXiv 1908.10084): learned positions, LayerNorm behind each
+    // sum, GELU without a gate. The fields about RoPE, caches and gates mean nothing to it.
+    Arch { name: "bert", body: Body::Encoder, ..PLAIN },
     // Gemma 3 technical report (arXiv 2503.19786): QK-norm, five local layers to a global one, local base 10,000.
     Arch {
         name: "gemma3",

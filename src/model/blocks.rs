@@ -33,6 +33,20 @@ pub mod names {
     pub const EMBEDDING: &str = "token_embd.weight";
     /// Head of its own.
     pub const HEAD: &str = "output.weight";
+    /// Position of each token within its sequence, `[T, 1]` U32; encoders only, as all below.
+    pub const POSITIONS: &str = "positions";
+    /// Which text of a pair each token belongs to, `[T, 1]` U32.
+    pub const TYPES: &str = "types";
+    /// First row and end of each token's sequence, `[T, 2]` U32.
+    pub const SPANS: &str = "spans";
+    /// First row and end of the rows that make up each vector, `[sequences, 2]` U32.
+    pub const SEGMENTS: &str = "segments";
+    /// Vectors of length 1, `[sequences, width]`.
+    pub const EMBEDDINGS: &str = "embeddings";
+    /// Table of learned positions.
+    pub const POSITION_EMBEDDING: &str = "position_embd.weight";
+    /// Table of the texts of a pair.
+    pub const TYPE_EMBEDDING: &str = "token_types.weight";
     /// Llama 3's factors on the frequencies; read by the host for the RoPE table.
     pub const ROPE_FACTORS: &str = "rope_freqs.weight";
 }
@@ -78,8 +92,7 @@ impl PlanOptions {
 /// # Errors
 /// A tensor that is missing or has another shape than the metadata says.
 pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> Result<Plan, ModelError> {
-    let by_name = tensors.iter().map(|desc| (desc.name.as_str(), desc)).collect();
-    let mut builder = Builder { plan: Plan::new(), config, tensors: by_name, options };
+    let mut builder = Builder::new(config, tensors, options);
     let mut x = builder.embedding()?;
     for layer in 0..config.layers {
         x = builder.attention(layer, x)?;
@@ -90,16 +103,23 @@ pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> R
     Ok(builder.plan)
 }
 
-struct Builder<'a> {
-    plan: Plan,
-    config: &'a Config,
-    tensors: HashMap<&'a str, &'a TensorDesc>,
+pub(super) struct Builder<'a> {
+    pub(super) plan: Plan,
+    pub(super) config: &'a Config,
+    pub(super) tensors: HashMap<&'a str, &'a TensorDesc>,
     options: PlanOptions,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &'a Config, tensors: &'a [TensorDesc], options: PlanOptions) -> Self {
+        let by_name = tensors.iter().map(|desc| (desc.name.as_str(), desc)).collect();
+        Builder { plan: Plan::new(), config, tensors: by_name, options }
+    }
 }
 
 impl Builder<'_> {
     /// A matrix in the type that the file has it in.
-    fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
+    pub(super) fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
         let expected = || format!("[{rows}, {cols}]");
         let desc = self
             .tensors
@@ -116,7 +136,7 @@ impl Builder<'_> {
     }
 
     /// A vector, which the loader hands to executors in F32 whatever the file's type.
-    fn vector(&mut self, name: &str, cols: usize) -> Result<ValueId, ModelError> {
+    pub(super) fn vector(&mut self, name: &str, cols: usize) -> Result<ValueId, ModelError> {
         self.matrix(name, 1, cols)?;
         if let Some(id) = self.plan.find(name) {
             self.plan.values[id.0 as usize].dtype = DType::F32;
@@ -132,13 +152,13 @@ impl Builder<'_> {
         Ok(self.plan.step(RmsNorm { eps: self.config.eps }, &[x, weight], label, rows, cols))
     }
 
-    fn add(&mut self, x: ValueId, y: ValueId, label: &str) -> ValueId {
+    pub(super) fn add(&mut self, x: ValueId, y: ValueId, label: &str) -> ValueId {
         let (rows, cols) = (self.plan.value(x).rows, self.plan.value(x).cols);
         self.plan.step(Add, &[x, y], label, rows, cols)
     }
 
     /// `x` times the matrix, plus the bias if the row of the table has one.
-    fn project(
+    pub(super) fn project(
         &mut self,
         x: ValueId,
         stem: &str,
@@ -172,7 +192,7 @@ impl Builder<'_> {
     }
 
     /// Rows of the embedding table; the metadata need not name it.
-    fn vocabulary(&self) -> Result<usize, ModelError> {
+    pub(super) fn vocabulary(&self) -> Result<usize, ModelError> {
         let missing = || ModelError::MissingTensor {
             name: names::EMBEDDING.to_owned(),
             expected: format!("[vocabulary, {}]", self.config.width),

@@ -1,7 +1,7 @@
 //! A model's numbers: metadata of the file over the defaults of the architecture's row.
 
 use super::ModelError;
-use super::arch::{self, Arch};
+use super::arch::{self, Arch, Body};
 use crate::formats::gguf::Metadata;
 
 /// How positions beyond the trained context are squeezed.
@@ -20,6 +20,27 @@ pub struct Local {
     pub rope_base: f32,
     /// Whether a layer is one of them.
     pub layers: Vec<bool>,
+}
+
+/// Metadata key of ours: the number of tokens that an encoder's texts are cut to.
+pub const MAX_TOKENS_KEY: &str = "rushlight.max_tokens";
+
+/// Which rows make up the vector of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// All of them.
+    Mean,
+    /// The first one.
+    First,
+}
+
+/// What only encoders have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoder {
+    /// Which rows make up the vector of a text.
+    pub pooling: Pooling,
+    /// Tokens that a text is cut to.
+    pub max_tokens: usize,
 }
 
 /// Numbers of one model.
@@ -53,6 +74,8 @@ pub struct Config {
     pub local: Option<Local>,
     /// Factor on attention scores.
     pub attention_scale: f32,
+    /// `None` for decoders.
+    pub encoder: Option<Encoder>,
 }
 
 impl Config {
@@ -76,6 +99,11 @@ impl Config {
         let layers = keys.count("block_count")?;
         // Gemma 3 27B divides by the width that all heads share, not by a head's own.
         let scaled_dim = if arch.shared_width_scale == Some(layers) { width / heads } else { head_dim };
+        let context = keys.count("context_length")?;
+        let eps = match arch.body {
+            Body::Decoder => "attention.layer_norm_rms_epsilon",
+            Body::Encoder => "attention.layer_norm_epsilon",
+        };
         let config = Config {
             arch,
             layers,
@@ -85,12 +113,13 @@ impl Config {
             head_dim,
             rope_dims,
             ffn: keys.count("feed_forward_length")?,
-            context: keys.count("context_length")?,
-            eps: keys.number("attention.layer_norm_rms_epsilon", None)?,
+            context,
+            eps: keys.number(eps, None)?,
             rope_base: keys.number("rope.freq_base", Some(arch.rope_base))?,
             rope_scaling: keys.rope_scaling()?,
             local: keys.local(arch, layers)?,
             attention_scale: keys.number("attention.scale", Some(1.0 / (scaled_dim as f32).sqrt()))?,
+            encoder: if arch.body == Body::Encoder { Some(keys.encoder(context)?) } else { None },
         };
         keys.refuse_soft_cap()?;
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
@@ -205,6 +234,20 @@ impl Keys<'_> {
         };
         let rope_base = self.number("rope.freq_base_swa", Some(defaults.rope_base))?;
         Ok(Some(Local { window, rope_base, layers: flags }))
+    }
+
+    /// Pooling by GGUF's numbers: 1 is the mean, 2 the first row.
+    fn encoder(&self, context: usize) -> Result<Encoder, ModelError> {
+        let pooling = match self.metadata.get::<u32>(&self.name("pooling_type"))? {
+            Some(1) | None => Pooling::Mean,
+            Some(2) => Pooling::First,
+            Some(other) => return Err(self.value("pooling_type", "1 (mean) or 2 (first token)", other)),
+        };
+        if self.metadata.get::<bool>(&self.name("attention.causal"))? == Some(true) {
+            return Err(self.value("attention.causal", "false", true));
+        }
+        let max_tokens = self.metadata.get::<usize>(MAX_TOKENS_KEY)?.unwrap_or(context).min(context);
+        Ok(Encoder { pooling, max_tokens })
     }
 
     /// No row of the table caps its logits; a file that asks for it would be answered wrongly.

@@ -1,11 +1,14 @@
 //! From a model file's metadata and tensor names to a [`Plan`](crate::plan::Plan).
 //!
 //! [`arch`] is a table with one row an architecture; [`config`] fills a [`Config`] from metadata over the row's defaults;
-//! [`blocks`] turns it into steps. There is no file per model.
+//! [`blocks`] and [`encoder`] turn it into steps. There is no file per model. [`hf`] makes that metadata where a model comes
+//! without it, as safetensors.
 
 pub mod arch;
 pub mod blocks;
 pub mod config;
+pub mod encoder;
+pub mod hf;
 pub mod rope;
 
 use thiserror::Error;
@@ -13,6 +16,7 @@ use thiserror::Error;
 use crate::formats::FormatError;
 pub use blocks::{Head, PlanOptions, build};
 pub use config::Config;
+pub use encoder::build_encoder;
 
 /// Why a file is no model that can run.
 #[derive(Debug, Error)]
@@ -28,6 +32,16 @@ pub enum ModelError {
         got: String,
         /// The names in the table.
         expected: String,
+    },
+    /// A model of the other kind than was asked for.
+    #[error("architecture {got} {does}; expected one that {expected}")]
+    Purpose {
+        /// Its name.
+        got: &'static str,
+        /// What it does.
+        does: &'static str,
+        /// What was asked for.
+        expected: &'static str,
     },
     /// A value in the metadata that this build can't serve.
     #[error("{key}: expected {expected}, got {got}")]
@@ -63,7 +77,7 @@ impl ModelError {
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            ModelError::Architecture { .. } => "ERR_UNSUPPORTED_MODEL",
+            ModelError::Architecture { .. } | ModelError::Purpose { .. } => "ERR_UNSUPPORTED_MODEL",
             _ => "ERR_BAD_FILE",
         }
     }

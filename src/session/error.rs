@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::formats::FormatError;
+use crate::formats::quant::QuantError;
 use crate::model::ModelError;
 use crate::plan::ExecError;
 use crate::sampler::SamplerError;
@@ -15,6 +16,9 @@ pub enum SessionError {
     /// The file is damaged or no model file.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Numbers that can't be turned into another type.
+    #[error(transparent)]
+    Quant(#[from] QuantError),
     /// The file is sound, but no model that can run.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -62,6 +66,7 @@ impl SessionError {
     pub fn code(&self) -> &'static str {
         match self {
             SessionError::Format(error) => error.code(),
+            SessionError::Quant(error) => error.code(),
             SessionError::Model(error) => error.code(),
             SessionError::Tokenizer(error) => error.code(),
             SessionError::Sampler(error) => error.code(),

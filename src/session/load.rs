@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
-use super::{Host, Session, SessionError};
-use crate::formats::TensorInfo;
+use super::{Embedder, Host, Session, SessionError};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
-use crate::formats::quant;
+use crate::formats::safetensors::SafetensorsReader;
+use crate::formats::{Reader, TensorInfo, quant};
+use crate::model::arch::Body;
 use crate::model::blocks::names;
-use crate::model::{self, Config, Head, ModelError, PlanOptions};
+use crate::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use crate::plan::executor::WeightId;
 use crate::plan::{ExecError, Executor, Precision};
 use crate::tensor::{DType, TensorDesc};
@@ -80,15 +81,21 @@ enum Target {
     Vector(WeightId, TensorDesc, Vec<u8>),
     /// Gathered for the host.
     Host(TensorDesc, Vec<u8>),
+    /// Read by no plan.
+    Unused,
 }
 
-/// Takes in a GGUF file, or the parts of a split one in their order.
+/// Takes in a GGUF file, or the parts of a split one in their order; or a safetensors file, with what lies beside it.
 pub struct Loader {
     options: LoadOptions,
     host: Host,
     chosen: Chosen,
-    reader: GgufReader,
+    reader: Reader,
+    /// Metadata of a safetensors file, which has none itself.
+    beside: Option<Metadata>,
     parts: SplitSet,
+    /// Every tensor so far, by GGUF's name.
+    tensors: Vec<TensorDesc>,
     targets: Vec<Target>,
     head: Option<ModelHead>,
     started: f64,
@@ -106,6 +113,28 @@ impl Loader {
     /// # Errors
     /// The backend that was forced is not there, or an option makes no sense.
     pub async fn new(options: LoadOptions, host: Host, file_len: Option<u64>) -> Result<Self, SessionError> {
+        Self::with(options, host, None, file_len).await
+    }
+
+    /// As [`new`](Loader::new), for a safetensors file whose configuration and tokenizer lie beside it.
+    ///
+    /// # Errors
+    /// As [`new`](Loader::new); also files beside it that make no model.
+    pub async fn new_safetensors(
+        options: LoadOptions,
+        host: Host,
+        files: &hf::Files,
+        file_len: Option<u64>,
+    ) -> Result<Self, SessionError> {
+        Self::with(options, host, Some(hf::metadata(files)?), file_len).await
+    }
+
+    async fn with(
+        options: LoadOptions,
+        host: Host,
+        beside: Option<Metadata>,
+        file_len: Option<u64>,
+    ) -> Result<Self, SessionError> {
         if !matches!(options.kv, DType::F16 | DType::F32) {
             return Err(SessionError::Option {
                 option: "kv",
@@ -119,8 +148,10 @@ impl Loader {
             options,
             host,
             chosen,
-            reader: new_reader(file_len),
+            reader: new_reader(beside.is_some(), file_len),
+            beside,
             parts: SplitSet::new(),
+            tensors: Vec::new(),
             targets: Vec::new(),
             head: None,
             started,
@@ -138,11 +169,11 @@ impl Loader {
             return Err(SessionError::Cancelled { operation: "loading" });
         }
         let before = self.host.now();
-        let known = self.reader.header().is_some();
+        let known = self.reader.tensors().is_some();
         let pieces = self.reader.push(chunk)?;
         if !known {
             self.header_ms += self.host.now() - before;
-            if self.reader.header().is_some() {
+            if self.reader.tensors().is_some() {
                 self.take_header()?;
             }
         }
@@ -156,6 +187,7 @@ impl Loader {
                 Target::Vector(_, _, gathered) | Target::Host(_, gathered) => {
                     gathered.extend_from_slice(bytes)
                 }
+                Target::Unused => {}
             }
         }
         self.since_breath += chunk.len();
@@ -172,27 +204,57 @@ impl Loader {
     /// The part is not complete.
     pub async fn next_part(&mut self, file_len: Option<u64>) -> Result<(), SessionError> {
         self.finish_part().await?;
-        self.reader = new_reader(file_len);
+        self.reader = new_reader(self.beside.is_some(), file_len);
         Ok(())
     }
 
     /// Ends the load: every byte has come, the plans are made.
     ///
     /// # Errors
-    /// The file is truncated, a tensor is missing, or the device has no room.
-    pub async fn finish(mut self) -> Result<Session, SessionError> {
+    /// The file is truncated, a tensor is missing, the device has no room, or the model doesn't write text.
+    pub async fn finish(self) -> Result<Session, SessionError> {
+        let (options, chosen, host, head) = self.complete(Body::Decoder).await?;
+        let context = wanted_context(&options, &head.config)?;
+        Session::new(chosen, host, head, context, options.kv)
+    }
+
+    /// As [`finish`](Loader::finish), for a model that makes embeddings.
+    ///
+    /// # Errors
+    /// As [`finish`](Loader::finish); or the model makes no embeddings.
+    pub async fn finish_embedder(self) -> Result<Embedder, SessionError> {
+        let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
+        let longest = wanted_context(&options, &head.config)?;
+        Embedder::new(chosen, host, head, longest)
+    }
+
+    async fn complete(
+        mut self,
+        wanted: Body,
+    ) -> Result<(LoadOptions, Chosen, Host, ModelHead), SessionError> {
         self.finish_part().await?;
-        self.parts.finish()?;
+        if self.beside.is_none() {
+            self.parts.finish()?;
+        }
         let Some(mut head) = self.head else {
             return Err(SessionError::Cancelled { operation: "loading" });
         };
-        head.tensors = self.parts.tensors().iter().map(|tensor| tensor.info.desc.clone()).collect();
+        let arch = head.config.arch;
+        if arch.body != wanted {
+            let (does, expected) = (arch.body.purpose(), wanted.purpose());
+            return Err(ModelError::Purpose { got: arch.name, does, expected }.into());
+        }
+        head.tensors = self.tensors;
         check(&head)?;
         self.chosen.executor.finish_weights().await?;
         head.timings.header_ms = self.header_ms;
         head.timings.total_ms = self.host.now() - self.started;
-        let context = wanted_context(&self.options, &head.config)?;
-        Session::new(self.chosen, self.host, head, context, self.options.kv)
+        Ok((self.options, self.chosen, self.host, head))
+    }
+
+    /// What the model does, once the header is read.
+    pub fn body(&self) -> Option<Body> {
+        self.head.as_ref().map(|head| head.config.arch.body)
     }
 
     /// Whether the header is read and the tokenizer built.
@@ -209,7 +271,7 @@ impl Loader {
         self.reader.finish()?;
         for target in std::mem::take(&mut self.targets) {
             match target {
-                Target::Weight(_) => {}
+                Target::Weight(_) | Target::Unused => {}
                 Target::Vector(id, desc, bytes) => {
                     let values = to_f32(&desc, &bytes)?;
                     let bytes = bytemuck::cast_slice(&values);
@@ -228,35 +290,61 @@ impl Loader {
 
     /// The header of a part is there: the first one also has the metadata.
     fn take_header(&mut self) -> Result<(), SessionError> {
-        let Some(header) = self.reader.header() else { return Ok(()) };
-        self.parts.add(header)?;
+        let Some(tensors) = self.reader.tensors() else { return Ok(()) };
+        let metadata = match (&self.beside, self.reader.gguf()) {
+            (Some(beside), _) => beside,
+            (None, Some(header)) => {
+                self.parts.add(header)?;
+                &header.metadata
+            }
+            (None, None) => return Ok(()),
+        };
+        // By GGUF's names; `None` for tensors of a safetensors file that no plan reads.
+        let renamed = |TensorInfo { desc, .. }: &TensorInfo| match self.beside {
+            None => Some(desc.clone()),
+            Some(_) => Some(TensorDesc { name: hf::gguf_name(&desc.name)?, ..desc.clone() }),
+        };
+        let descs: Vec<Option<TensorDesc>> = tensors.iter().map(renamed).collect();
+        self.tensors.extend(descs.iter().flatten().cloned());
         // Everything that can be refused is refused before memory is taken and anybody waits for weights.
         if self.head.is_none() {
-            let mut head = read_head(&header.metadata, &self.host)?;
+            let mut head = read_head(metadata, &self.host)?;
             let context = wanted_context(&self.options, &head.config)?;
-            if self.parts.missing() == 0 {
-                head.tensors = header.tensors.iter().map(|tensor| tensor.desc.clone()).collect();
+            if self.beside.is_some() || self.parts.missing() == 0 {
+                head.tensors = self.tensors.clone();
                 check(&head)?;
                 let kv = self.options.kv;
                 let plan = PlanOptions { context, max_tokens: 1, kv, head: Head::Logits };
-                model::build(&head.config, &head.tensors, plan)?;
+                match head.config.arch.body {
+                    Body::Decoder => model::build(&head.config, &head.tensors, plan)?,
+                    Body::Encoder => model::build_encoder(&head.config, &head.tensors, 1)?,
+                };
             }
             self.head = Some(head);
         }
-        for TensorInfo { desc, .. } in &header.tensors {
-            self.targets.push(target(&mut self.chosen.executor, desc)?);
+        for desc in descs {
+            self.targets.push(match desc {
+                Some(desc) => target(&mut self.chosen.executor, &desc)?,
+                None => Target::Unused,
+            });
         }
         Ok(())
     }
 }
 
-fn new_reader(file_len: Option<u64>) -> GgufReader {
-    file_len.map_or_else(GgufReader::new, GgufReader::with_file_len)
+fn new_reader(safetensors: bool, file_len: Option<u64>) -> Reader {
+    if safetensors {
+        let reader = file_len.map_or_else(SafetensorsReader::new, SafetensorsReader::with_file_len);
+        Reader::Safetensors(reader)
+    } else {
+        Reader::Gguf(file_len.map_or_else(GgufReader::new, GgufReader::with_file_len))
+    }
 }
 
-/// Positions that the caches are to hold.
+/// Positions that the caches are to hold; tokens that an encoder's texts are cut to.
 fn wanted_context(options: &LoadOptions, config: &Config) -> Result<usize, SessionError> {
-    let wanted = options.context.unwrap_or(config.context.min(DEFAULT_CONTEXT));
+    let default = config.encoder.map_or(config.context.min(DEFAULT_CONTEXT), |encoder| encoder.max_tokens);
+    let wanted = options.context.unwrap_or(default);
     if wanted < 2 || wanted > config.context {
         return Err(SessionError::Option {
             option: "context",

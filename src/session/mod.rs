@@ -1,6 +1,7 @@
-//! A loaded model and its KV cache: prefill, decode, stop, cancel.
+//! A loaded model and its KV cache: prefill, decode, stop, cancel; or one that makes embeddings.
 
 pub mod backend;
+mod embed;
 mod error;
 mod generate;
 mod host;
@@ -12,6 +13,7 @@ mod score;
 use std::sync::Arc;
 
 pub use backend::{AdapterHint, AnyExecutor, BackendChoice};
+pub use embed::{EmbedStats, Embedder, Embeddings};
 pub use error::SessionError;
 pub use generate::{Event, Finish, GenerateOptions, Piece, Stats, TopToken};
 pub use host::{Breathe, CancelFlag, Host};
@@ -82,6 +84,8 @@ pub struct SessionInfo {
     pub trained_context: usize,
     /// Type of the cache.
     pub kv: DType,
+    /// Elements of an embedding; `None` for a model that writes text.
+    pub dimensions: Option<usize>,
     /// Executor and device.
     pub backend: BackendInfo,
     /// Why that executor.
@@ -133,6 +137,7 @@ impl Session {
             context: self.context,
             trained_context: self.config.context,
             kv: self.kv,
+            dimensions: None,
             backend: self.executor.info(),
             reason: self.reason.clone(),
             timings: self.timings,

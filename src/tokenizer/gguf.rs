@@ -24,7 +24,7 @@ use crate::formats::gguf::{Metadata, StringArray};
 /// ```
 #[derive(Clone, Debug)]
 pub struct GgufVocab<'a> {
-    /// `model`: `llama` (SentencePiece) or `gpt2` (byte-level BPE).
+    /// `model`: `llama` (SentencePiece), `gpt2` (byte-level BPE) or `bert` (WordPiece).
     pub model: &'a str,
     /// `pre`: name of the pre-tokenizer of a BPE vocabulary.
     pub pre: Option<&'a str>,
@@ -46,6 +46,14 @@ pub struct GgufVocab<'a> {
     pub eom: Option<u32>,
     /// `unknown_token_id`.
     pub unk: Option<u32>,
+    /// `cls_token_id`: begins a text in BERT.
+    pub cls: Option<u32>,
+    /// `seperator_token_id` (spelled so): ends a text in BERT.
+    pub sep: Option<u32>,
+    /// `normalizer.lowercase`: whether BERT's texts are brought to lower case; they are by default.
+    pub lowercase: Option<bool>,
+    /// `normalizer.strip_accents`: as `lowercase` by default.
+    pub strip_accents: Option<bool>,
     /// `fim_{pre,suf,mid,pad,rep,sep}_token_id`, in this order.
     pub fim: [Option<u32>; 6],
     /// `add_bos_token`.
@@ -73,6 +81,10 @@ impl<'v> GgufVocab<'v> {
             eot: None,
             eom: None,
             unk: None,
+            cls: None,
+            sep: None,
+            lowercase: None,
+            strip_accents: None,
             fim: [None; 6],
             add_bos: None,
             add_eos: None,
@@ -123,6 +135,10 @@ impl<'v> GgufVocab<'v> {
             eot: id("eot_token_id")?,
             eom: id("eom_token_id")?,
             unk: id("unknown_token_id")?,
+            cls: id("cls_token_id")?,
+            sep: id("seperator_token_id")?,
+            lowercase: flag("normalizer.lowercase")?,
+            strip_accents: flag("normalizer.strip_accents")?,
             fim: [
                 either("fim_pre_token_id", "prefix_token_id")?,
                 either("fim_suf_token_id", "suffix_token_id")?,

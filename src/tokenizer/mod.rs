@@ -1,9 +1,12 @@
 //! Text to token ids and back.
 //!
-//! Two kinds of vocabulary stand behind one front, [`Tokenizer`]: those of GGUF files, by encoders of our
-//! own on flat tables ([`GgufVocab`]), and `tokenizer.json` by the `tokenizers` crate. A
+//! Two kinds of vocabulary stand behind one front, [`Tokenizer`]: those of GGUF files and BERT's, by encoders of our
+//! own on flat tables ([`GgufVocab`]), and any other `tokenizer.json` by the `tokenizers` crate. A
 //! [`StreamDecoder`] turns ids into text as they come, a [`StopMatcher`] watches that text for stop strings.
 
+mod bert_json;
+mod bert_table;
+mod bert_text;
 mod bpe;
 mod error;
 mod gguf;
@@ -19,6 +22,7 @@ mod stream;
 mod unicode;
 mod unicode_table;
 mod vocab;
+mod wordpiece;
 
 pub use error::TokenizerError;
 pub use gguf::GgufVocab;
@@ -28,13 +32,16 @@ pub use stream::StreamDecoder;
 
 use std::sync::Arc;
 
+use bert_json::BertJson;
+use bert_text::Preparation;
 use bpe::Bpe;
 use patterns::PreTokenizer;
 use specials::{Fragment, SpecialTokens};
 use spm::Spm;
 use vocab::{Attr, Vocab};
+use wordpiece::WordPiece;
 
-use crate::formats::gguf::Metadata;
+use crate::formats::gguf::{Metadata, TOKENIZER_JSON_KEY, Value};
 
 /// Longest text that is encoded in one call, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 26;
@@ -83,6 +90,7 @@ struct Gguf {
 enum Encoder {
     Spm(Spm),
     Bpe(Bpe),
+    WordPiece(WordPiece),
 }
 
 impl Tokenizer {
@@ -110,30 +118,90 @@ impl Tokenizer {
                 let bpe = Bpe::new(&mut vocab, &merges, pre)?;
                 (vocab, Encoder::Bpe(bpe))
             }
+            "bert" => {
+                let lowercase = source.lowercase.unwrap_or(true);
+                let strip_accents = source.strip_accents.unwrap_or(lowercase);
+                let preparation = Preparation { clean: true, chinese: true, strip_accents, lowercase };
+                source.tokens = wordpiece::from_gguf_spelling(&source)?;
+                source.bos = source.cls.or(source.bos);
+                source.eos = source.sep;
+                source.add_eos = Some(source.add_eos.unwrap_or(true));
+                return Tokenizer::from_wordpiece(source, preparation, true);
+            }
             "none" | "no_vocab" | "" => {
                 return Err(TokenizerError::NoVocabulary { got: format!("{:?}", source.model) });
             }
             other => {
                 return Err(TokenizerError::Unsupported {
                     what: "tokenizer.ggml.model",
-                    expected: "llama, gpt2",
+                    expected: "llama, gpt2, bert",
                     got: other.into(),
                 });
             }
         };
+        Ok(Tokenizer::flat(vocab, encoder))
+    }
+
+    fn flat(vocab: Vocab, encoder: Encoder) -> Self {
         let specials = SpecialTokens::new(&vocab);
-        Ok(Tokenizer { kind: Kind::Gguf(Box::new(Gguf { vocab, specials, encoder })) })
+        Tokenizer { kind: Kind::Gguf(Box::new(Gguf { vocab, specials, encoder })) }
     }
 
-    /// Builds the tables for the vocabulary in a GGUF file's metadata.
+    /// A BERT vocabulary whose tokens are spelled with `##`.
+    fn from_wordpiece(
+        source: GgufVocab<'_>,
+        preparation: Preparation,
+        cleanup: bool,
+    ) -> Result<Self, TokenizerError> {
+        let vocab = Vocab::new(source, true, wordpiece::DEFAULT_IDS)?;
+        let encoder = WordPiece::new(&vocab, preparation, cleanup)?;
+        Ok(Tokenizer::flat(vocab, Encoder::WordPiece(encoder)))
+    }
+
+    /// Builds the tables for the vocabulary in a GGUF file's metadata. A `tokenizer.json` in it (`tokenizer.huggingface.json`)
+    /// says more of a BERT vocabulary than GGUF's own keys, and is taken first.
     pub fn from_metadata(metadata: &Metadata) -> Result<Self, TokenizerError> {
-        Tokenizer::from_gguf(GgufVocab::from_metadata(metadata)?)
+        let bert = metadata.get::<&str>("tokenizer.ggml.model")?.is_none_or(|model| model == "bert");
+        match metadata.get::<&str>(TOKENIZER_JSON_KEY)? {
+            Some(json) if bert => Tokenizer::from_json(json.as_bytes()),
+            _ => Tokenizer::from_gguf(GgufVocab::from_metadata(metadata)?),
+        }
     }
 
-    /// Reads a `tokenizer.json`.
-    #[cfg(feature = "tokenizer-json")]
+    /// Reads a `tokenizer.json`: BERT's by our own encoder, others by the `tokenizers` crate, where the build has it.
     pub fn from_json(json: &[u8]) -> Result<Self, TokenizerError> {
+        if let Some(bert) = BertJson::read(json)? {
+            let (preparation, cleanup) = (bert.preparation, bert.cleanup);
+            return Tokenizer::from_wordpiece(bert.into_vocab(), preparation, cleanup);
+        }
+        Tokenizer::from_other_json(json)
+    }
+
+    /// Reads a `tokenizer.json` with the `tokenizers` crate, whatever it holds: the judge of our own encoders.
+    #[cfg(feature = "tokenizer-json")]
+    pub fn from_other_json(json: &[u8]) -> Result<Self, TokenizerError> {
         Ok(Tokenizer { kind: Kind::Json(Box::new(hf::JsonTokenizer::new(json)?)) })
+    }
+
+    #[cfg(not(feature = "tokenizer-json"))]
+    fn from_other_json(_json: &[u8]) -> Result<Self, TokenizerError> {
+        Err(TokenizerError::Unsupported {
+            what: "tokenizer.json",
+            expected: "a BERT vocabulary (WordPiece), which is all that this build reads",
+            got: "another kind".into(),
+        })
+    }
+
+    /// GGUF's keys for a BERT vocabulary, as llama.cpp reads them; empty for other kinds.
+    pub fn gguf_keys(&self) -> Vec<(String, Value)> {
+        match &self.kind {
+            Kind::Gguf(gguf) => match &gguf.encoder {
+                Encoder::WordPiece(encoder) => encoder.gguf_keys(&gguf.vocab),
+                Encoder::Spm(_) | Encoder::Bpe(_) => Vec::new(),
+            },
+            #[cfg(feature = "tokenizer-json")]
+            Kind::Json(_) => Vec::new(),
+        }
     }
 
     /// Token ids of `text`.
@@ -261,12 +329,13 @@ impl Tokenizer {
         }
     }
 
-    /// Which encoder this is: `spm`, `bpe` or `tokenizer.json`.
+    /// Which encoder this is: `spm`, `bpe`, `wordpiece` or `tokenizer.json`.
     pub fn name(&self) -> &'static str {
         match &self.kind {
             Kind::Gguf(gguf) => match gguf.encoder {
                 Encoder::Spm(_) => "spm",
                 Encoder::Bpe(_) => "bpe",
+                Encoder::WordPiece(_) => "wordpiece",
             },
             #[cfg(feature = "tokenizer-json")]
             Kind::Json(_) => "tokenizer.json",
@@ -280,6 +349,7 @@ impl Tokenizer {
                 let encoder = match &gguf.encoder {
                     Encoder::Spm(spm) => spm.memory(),
                     Encoder::Bpe(bpe) => bpe.memory(),
+                    Encoder::WordPiece(_) => 0,
                 };
                 Some(gguf.vocab.memory() + gguf.specials.memory() + encoder)
             }
@@ -322,6 +392,7 @@ impl Gguf {
                     match &self.encoder {
                         Encoder::Spm(spm) => spm.encode(vocab, fragment, after_special, &mut ids)?,
                         Encoder::Bpe(bpe) => bpe.encode(vocab, fragment, &mut ids),
+                        Encoder::WordPiece(wordpiece) => wordpiece.encode(vocab, fragment, &mut ids),
                     }
                     after_special = false;
                 }
@@ -345,6 +416,7 @@ impl Gguf {
             match &self.encoder {
                 Encoder::Spm(_) => append_unescaped(text, bytes),
                 Encoder::Bpe(_) => append_spelled(text, bytes),
+                Encoder::WordPiece(_) => bytes.extend_from_slice(text),
             }
         } else if attr.any(Attr::BYTE) {
             let digits = text.get(3..5).and_then(|digits| std::str::from_utf8(digits).ok());
@@ -364,6 +436,12 @@ impl Gguf {
     ) -> Result<(), TokenizerError> {
         let attr = self.attr(id)?;
         let start = bytes.len();
+        if let Encoder::WordPiece(wordpiece) = &self.encoder {
+            if !(skip_special && attr.any(Attr::HIDDEN)) {
+                wordpiece.append(self.vocab.pieces.text(id).unwrap_or_default(), bytes);
+            }
+            return Ok(());
+        }
         if !(skip_special && attr.any(Attr::HIDDEN)) {
             self.append_piece(id, bytes)?;
         }

@@ -46,9 +46,21 @@ pub fn model_path() -> PathBuf {
     if let Some(path) = std::env::var_os("RUSHLIGHT_MODEL") {
         return path.into();
     }
+    cached("gemma-3-270m-q4_k_m.gguf")
+}
+
+/// Folder of all-MiniLM-L6-v2: `RUSHLIGHT_MINILM`, else the cache folder of `cargo xtask fetch-model`.
+pub fn minilm_path() -> PathBuf {
+    match std::env::var_os("RUSHLIGHT_MINILM") {
+        Some(path) => path.into(),
+        None => cached("all-MiniLM-L6-v2"),
+    }
+}
+
+fn cached(name: &str) -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
-    let path = cache.join("rushlight/models/gemma-3-270m-q4_k_m.gguf");
+    let path = cache.join("rushlight/models").join(name);
     assert!(path.exists(), "{} is missing: run `cargo xtask fetch-model`", path.display());
     path
 }

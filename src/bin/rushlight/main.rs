@@ -2,12 +2,15 @@
 
 mod args;
 mod bench;
+mod embed;
 mod error;
 mod generate;
 mod inspect;
 mod model_file;
+mod model_folder;
 mod output;
 mod perplexity;
+mod quantize;
 mod serve;
 mod text;
 
@@ -51,6 +54,8 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Embed(args) => embed::run(args),
+        Command::Quantize(args) => quantize::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }

@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rushlight::formats::gguf::{GgufReader, Header, split_names};
-use rushlight::session::{Host, LoadOptions, Loader, Session};
+use rushlight::session::{Embedder, Host, LoadOptions, Loader, Session};
 
 use crate::error::CliError;
+use crate::model_folder::Folder;
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
 /// One file of a model.
-struct Part {
+pub struct Part {
     path: PathBuf,
     file: File,
-    bytes: u64,
+    pub bytes: u64,
 }
 
 impl Part {
-    fn open(path: PathBuf) -> Result<Self, CliError> {
+    pub fn open(path: PathBuf) -> Result<Self, CliError> {
         let opened = File::open(&path).and_then(|file| file.metadata().map(|meta| (file, meta)));
         let (file, meta) = opened.map_err(|error| CliError::file(&path, &error))?;
         if !meta.is_file() {
@@ -31,7 +32,7 @@ impl Part {
     }
 
     /// The next bytes; empty at the end.
-    fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<&'a [u8], CliError> {
+    pub fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<&'a [u8], CliError> {
         let count = self.file.read(buffer).map_err(|error| CliError::file(&self.path, &error))?;
         Ok(&buffer[..count])
     }
@@ -73,9 +74,27 @@ fn header_of(mut part: Part) -> Result<Header, CliError> {
 
 /// Loads a model with a progress bar on a terminal.
 pub async fn load(path: &Path, options: LoadOptions, host: Host) -> Result<Session, CliError> {
-    let mut parts = parts(path)?;
+    Ok(read(path, options, host).await?.finish().await?)
+}
+
+/// As [`load`], for a model that makes embeddings.
+pub async fn load_embedder(path: &Path, options: LoadOptions, host: Host) -> Result<Embedder, CliError> {
+    Ok(read(path, options, host).await?.finish_embedder().await?)
+}
+
+/// Gives a loader every byte of a model.
+async fn read(path: &Path, options: LoadOptions, host: Host) -> Result<Loader, CliError> {
+    let folder = Folder::open(path)?;
+    let mut parts = match &folder {
+        Some(folder) => vec![Part::open(folder.weights.clone())?],
+        None => parts(path)?,
+    };
+    let bytes = parts.first().map(|part| part.bytes);
+    let mut loader = match &folder {
+        Some(folder) => Loader::new_safetensors(options, host, &folder.files, bytes).await?,
+        None => Loader::new(options, host, bytes).await?,
+    };
     let bar = progress_bar(parts.iter().map(|part| part.bytes).sum());
-    let mut loader = Loader::new(options, host, parts.first().map(|part| part.bytes)).await?;
     let mut buffer = vec![0; CHUNK];
     for (index, part) in parts.iter_mut().enumerate() {
         if index > 0 {
@@ -90,9 +109,8 @@ pub async fn load(path: &Path, options: LoadOptions, host: Host) -> Result<Sessi
             loader.push(chunk).await?;
         }
     }
-    let session = loader.finish().await?;
     bar.finish_and_clear();
-    Ok(session)
+    Ok(loader)
 }
 
 /// Bytes on stderr, only where someone looks.

@@ -29,8 +29,10 @@ pub use reader::GgufReader;
 pub use split::{SplitSet, SplitTensor, split_names};
 pub use types::ValueType;
 pub use value::{Array, StringArray, Value};
-pub use writer::GgufWriter;
+pub use writer::{GgufHead, GgufWriter};
 
+/// Metadata key of a whole `tokenizer.json`, by the specification of GGUF.
+pub const TOKENIZER_JSON_KEY: &str = "tokenizer.huggingface.json";
 /// The first four bytes.
 pub(super) const MAGIC: &[u8; 4] = b"GGUF";
 /// Whether a file can have this alignment.

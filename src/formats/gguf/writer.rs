@@ -26,12 +26,21 @@ const VERSION: u32 = 3;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GgufWriter<'a> {
+    head: GgufHead,
+    tensors: Vec<Cow<'a, [u8]>>,
+}
+
+/// The beginning of a file whose tensors come later, in the order in which they are named here, each followed by
+/// [`padding`](GgufHead::padding).
+#[derive(Clone, Debug, Default)]
+pub struct GgufHead {
     metadata: Metadata,
-    tensors: Vec<(TensorDesc, u32, Cow<'a, [u8]>)>,
+    /// With the number of the element type.
+    tensors: Vec<(TensorDesc, u32)>,
     names: HashSet<String>,
 }
 
-impl<'a> GgufWriter<'a> {
+impl GgufHead {
     /// A file without metadata and tensors.
     pub fn new() -> Self {
         Self::default()
@@ -63,14 +72,8 @@ impl<'a> GgufWriter<'a> {
         Ok(self)
     }
 
-    /// Adds a tensor; `bytes` is its data as it will stand in the file.
-    pub fn tensor(
-        &mut self,
-        name: &str,
-        dtype: DType,
-        shape: Shape,
-        bytes: impl Into<Cow<'a, [u8]>>,
-    ) -> Result<&mut Self, FormatError> {
+    /// Names the next tensor; gives the bytes of its data.
+    pub fn tensor(&mut self, name: &str, dtype: DType, shape: Shape) -> Result<usize, FormatError> {
         let refuse = |expected: String, got: String| FormatError::Write {
             what: format!("tensor {name:?}"),
             expected,
@@ -86,20 +89,88 @@ impl<'a> GgufWriter<'a> {
             return Err(refuse("a weight type".to_owned(), dtype.to_string()));
         };
         let desc = TensorDesc { name: name.to_owned(), dtype, shape };
-        let bytes = bytes.into();
-        let Some(expected) = desc.bytes() else {
+        let Some(bytes) = desc.bytes() else {
             return Err(refuse(format!("rows of whole {dtype} blocks"), desc.shape.to_string()));
         };
-        if bytes.len() != expected {
-            return Err(refuse(
-                format!("{expected} bytes of {dtype} {}", desc.shape),
-                bytes.len().to_string(),
-            ));
-        }
         if !self.names.insert(name.to_owned()) {
             return Err(refuse("each name once".to_owned(), "it again".to_owned()));
         }
-        self.tensors.push((desc, *number, bytes));
+        self.tensors.push((desc, *number));
+        Ok(bytes)
+    }
+
+    fn alignment(&self) -> usize {
+        match self.metadata.value(ALIGNMENT_KEY) {
+            Some(Value::U32(alignment)) => *alignment as usize,
+            _ => DEFAULT_ALIGNMENT as usize,
+        }
+    }
+
+    /// Zeros that follow so many bytes of a tensor's data.
+    pub fn padding(&self, bytes: usize) -> usize {
+        bytes.next_multiple_of(self.alignment()) - bytes
+    }
+
+    /// The file up to the first tensor's data.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut header = MAGIC.to_vec();
+        header.extend(VERSION.to_le_bytes());
+        header.extend((self.tensors.len() as u64).to_le_bytes());
+        header.extend((self.metadata.len() as u64).to_le_bytes());
+        for (key, value) in self.metadata.iter() {
+            put_string(&mut header, key);
+            header.extend(value.value_type().number().to_le_bytes());
+            put_value(&mut header, value);
+        }
+        let mut offset = 0;
+        for (desc, number) in &self.tensors {
+            put_string(&mut header, &desc.name);
+            header.extend((desc.shape.extents().len() as u32).to_le_bytes());
+            for extent in desc.shape.extents().iter().rev() {
+                header.extend((*extent as u64).to_le_bytes());
+            }
+            header.extend(number.to_le_bytes());
+            header.extend((offset as u64).to_le_bytes());
+            // Its bytes were computed when it was named.
+            let bytes = desc.bytes().unwrap_or_default();
+            offset += bytes + self.padding(bytes);
+        }
+        header.resize(header.len() + self.padding(header.len()), 0);
+        header
+    }
+}
+
+impl<'a> GgufWriter<'a> {
+    /// A file without metadata and tensors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a key; see [`GgufHead::metadata`].
+    pub fn metadata(&mut self, key: &str, value: impl Into<Value>) -> Result<&mut Self, FormatError> {
+        self.head.metadata(key, value)?;
+        Ok(self)
+    }
+
+    /// Adds a tensor; `bytes` is its data as it will stand in the file.
+    pub fn tensor(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        shape: Shape,
+        bytes: impl Into<Cow<'a, [u8]>>,
+    ) -> Result<&mut Self, FormatError> {
+        let bytes = bytes.into();
+        let whole = TensorDesc { name: name.to_owned(), dtype, shape: shape.clone() }.bytes();
+        if let Some(expected) = whole.filter(|expected| *expected != bytes.len()) {
+            return Err(FormatError::Write {
+                what: format!("tensor {name:?}"),
+                expected: format!("{expected} bytes of {dtype} {shape}"),
+                got: bytes.len().to_string(),
+            });
+        }
+        self.head.tensor(name, dtype, shape)?;
+        self.tensors.push(bytes);
         Ok(self)
     }
 
@@ -116,38 +187,11 @@ impl<'a> GgufWriter<'a> {
     /// Gives the file's bytes to `sink` in order; the data of a tensor comes in one call. An error of the
     /// sink ends the writing.
     pub fn write<E>(&self, sink: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let alignment = match self.metadata.value(ALIGNMENT_KEY) {
-            Some(Value::U32(alignment)) => *alignment as usize,
-            _ => DEFAULT_ALIGNMENT as usize,
-        };
-        let zeros = vec![0; alignment];
-        let padding = |len: usize| &zeros[..len.next_multiple_of(alignment) - len];
-
-        let mut header = MAGIC.to_vec();
-        header.extend(VERSION.to_le_bytes());
-        header.extend((self.tensors.len() as u64).to_le_bytes());
-        header.extend((self.metadata.len() as u64).to_le_bytes());
-        for (key, value) in self.metadata.iter() {
-            put_string(&mut header, key);
-            header.extend(value.value_type().number().to_le_bytes());
-            put_value(&mut header, value);
-        }
-        let mut offset = 0;
-        for (desc, number, bytes) in &self.tensors {
-            put_string(&mut header, &desc.name);
-            header.extend((desc.shape.extents().len() as u32).to_le_bytes());
-            for extent in desc.shape.extents().iter().rev() {
-                header.extend((*extent as u64).to_le_bytes());
-            }
-            header.extend(number.to_le_bytes());
-            header.extend((offset as u64).to_le_bytes());
-            offset += bytes.len().next_multiple_of(alignment);
-        }
-        header.extend_from_slice(padding(header.len()));
-        sink(&header)?;
-        for (_, _, bytes) in &self.tensors {
+        let zeros = vec![0; self.head.alignment()];
+        sink(&self.head.to_bytes())?;
+        for bytes in &self.tensors {
             sink(bytes)?;
-            sink(padding(bytes.len()))?;
+            sink(zeros.get(..self.head.padding(bytes.len())).unwrap_or_default())?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 mod fields;
 mod kencode;
 mod kquants;
+mod ksearch;
 mod legacy;
 mod planes;
 
@@ -120,8 +121,8 @@ pub fn dequantise(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), Qua
     Ok(())
 }
 
-/// Encodes `values` by rounding to nearest and appends the blocks to `out`. The legacy types give the
-/// bytes that ggml's reference quantisers give; the K types lack ggml's search for the best scales.
+/// Encodes `values` and appends the blocks to `out`. The legacy types give the bytes that ggml's reference quantisers give; the
+/// K types search for the scales of least squared error, and err no more than ggml's do.
 pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), QuantError> {
     let partial = values.len() % dtype.block_elements();
     if partial != 0 {

@@ -1,0 +1,3 @@
+//! What people do with models beside running them in a session.
+
+pub mod quantise;
