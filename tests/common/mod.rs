@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, Session};
 use rushlight::tensor::DType;
 use serde::Deserialize;
@@ -56,7 +57,13 @@ pub fn model_path() -> PathBuf {
 pub fn load(backend: BackendChoice) -> Session {
     let mut file = File::open(model_path()).expect("the model opens");
     let len = file.metadata().expect("the model has a length").len();
-    let options = LoadOptions { backend, kv: DType::F32, context: Some(2048), ..LoadOptions::default() };
+    let options = LoadOptions {
+        backend,
+        precision: Precision::Exact,
+        kv: DType::F32,
+        context: Some(2048),
+        ..LoadOptions::default()
+    };
     pollster::block_on(async {
         let mut loader = Loader::new(options, Host::native(), Some(len)).await.expect("the backend opens");
         let mut chunk = vec![0; 1_234_567];
