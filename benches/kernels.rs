@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, SamplingMode, Throughput};
 use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::kernel::{Case, Op, Operand, all_cases};
-use rushlight::plan::{Executor, Progress};
+use rushlight::plan::{Executor, Precision, Progress};
 use rushlight::selftest::{LoadedCase, load_case};
 use rushlight::tensor::DType;
 
@@ -184,7 +184,11 @@ fn bench(
 
 fn cpu(criterion: &mut Criterion) {
     let limits = Limits::measure();
-    bench(criterion, "cpu", &mut CpuExecutor::new(CpuOptions { threads: None, clock }), false, Some(&limits));
+    // Both ways to multiply; of the exact one, the few types that show what it costs.
+    for (precision, few_types) in [(Precision::Fast, false), (Precision::Exact, true)] {
+        let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision, clock });
+        bench(criterion, &format!("cpu-{}", precision.name()), &mut executor, few_types, Some(&limits));
+    }
 }
 
 #[cfg(feature = "gpu")]

@@ -402,7 +402,7 @@ mod selftest {
     use crate::cpu::{CpuExecutor, CpuOptions};
     use crate::gpu::{GpuExecutor, GpuOptions};
     use crate::kernel::{self, shader};
-    use crate::plan::Executor;
+    use crate::plan::{Executor, Precision};
     use crate::selftest::run_case;
     use crate::session::{AnyExecutor, MAX_CHUNK};
 
@@ -434,7 +434,11 @@ mod selftest {
     #[wasm_bindgen(js_name = createSelfTest)]
     pub async fn create_self_test(backend: String) -> Result<SelfTest, JsValue> {
         let executor = match backend.as_str() {
-            "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions { threads: None, clock: performance_now })),
+            "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions {
+                threads: None,
+                precision: Precision::Exact,
+                clock: performance_now,
+            })),
             _ => AnyExecutor::Gpu(
                 GpuExecutor::open(GpuOptions::new(performance_now))
                     .await

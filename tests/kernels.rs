@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::kernel::Case;
-use rushlight::plan::Executor;
+use rushlight::plan::{Executor, Precision};
 use rushlight::selftest::{CaseError, CaseReport, run_case};
 
 /// Runs the cases that `wanted` takes, and fails with the list of those that are wrong.
@@ -60,7 +60,7 @@ fn clock() -> f64 {
 
 #[test]
 fn cpu_agrees_with_the_references() {
-    let mut executor = CpuExecutor::new(CpuOptions { threads: None, clock });
+    let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Exact, clock });
     run("CPU", &mut executor, |_| true);
 }
 

@@ -1,11 +1,11 @@
-//! The CPU executor's memory: typed vectors, and weights in the file's bytes.
+//! The CPU executor's memory for values: typed vectors.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use crate::kernel::Operand;
 use crate::plan::ExecError;
-use crate::tensor::{DType, TensorDesc};
+use crate::tensor::DType;
 
 /// The numbers of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Buffer {
     F16(Vec<f16>),
     /// Token ids.
     U32(Vec<u32>),
-    /// A weight as the file holds it.
+    /// Quantised numbers, which tests alone have as values.
     Blocks(Vec<u8>),
 }
 
@@ -94,66 +94,12 @@ impl Buffer {
 
 /// A vector of zeros, or an error where the process would otherwise be ended.
 fn zeroed<T: Clone + Default>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
-    let mut data = reserved(n, what)?;
-    data.resize(n, T::default());
-    Ok(data)
-}
-
-/// Room for `n` elements that the system need not back with memory before they come.
-fn reserved<T>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
     let mut data = Vec::new();
     data.try_reserve_exact(n).map_err(|_| ExecError::OutOfMemory {
         what: what.to_owned(),
         bytes: n.saturating_mul(size_of::<T>()),
         advice: "close other programs or tabs, or take a smaller model or context",
     })?;
+    data.resize(n, T::default());
     Ok(data)
-}
-
-/// A weight while it arrives and after.
-#[derive(Clone, Debug)]
-pub struct Weight {
-    /// What it is.
-    pub desc: TensorDesc,
-    /// What has come of it. A header may claim any size: memory is only used for bytes that are there.
-    pub data: Buffer,
-    /// Bytes of the whole weight.
-    pub bytes: usize,
-    /// How many of them have come.
-    pub filled: usize,
-}
-
-impl Weight {
-    /// Room for a weight; F32 ones are held as numbers, all others as blocks.
-    pub fn new(desc: &TensorDesc) -> Result<Self, ExecError> {
-        let bytes = crate::plan::executor::weight_bytes(desc)?;
-        let data = match desc.dtype {
-            DType::F32 => Buffer::F32(reserved(bytes / 4, &desc.name)?),
-            _ => Buffer::Blocks(reserved(bytes, &desc.name)?),
-        };
-        Ok(Weight { desc: desc.clone(), data, bytes, filled: 0 })
-    }
-
-    /// Takes in the next bytes.
-    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        let fits = offset == self.filled && bytes.len() <= self.bytes - self.filled;
-        if !fits {
-            return Err(ExecError::Mismatch {
-                operation: "write_weight",
-                name: self.desc.name.clone(),
-                expected: format!("bytes {}..{}", self.filled, self.bytes),
-                got: format!("{} bytes at {offset}", bytes.len()),
-            });
-        }
-        let end = offset + bytes.len();
-        match &mut self.data {
-            // A chunk may end inside a number; the rest of it is zero until the next one comes.
-            Buffer::F32(data) => data.resize(end.div_ceil(4), 0.0),
-            Buffer::Blocks(data) => data.resize(end, 0),
-            Buffer::F16(_) | Buffer::U32(_) => {}
-        }
-        self.data.bytes_mut()[offset..end].copy_from_slice(bytes);
-        self.filled += bytes.len();
-        Ok(())
-    }
 }

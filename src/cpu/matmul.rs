@@ -1,64 +1,108 @@
-//! `out[t, n] = x[t] · w[n]`: rows of the weight are unpacked a few at a time and multiplied with all tokens while they lie in
-//! the first-level cache.
+//! `out[t, n] = x[t] · w[n]`: groups of eight rows of the weight over all threads, each with all tokens.
 
-use super::buffer::Weight;
+use super::activations::{Activations, Row};
+use super::floats::{self, Columns};
+use super::ints::{self, Unpacked};
+use super::packed::layout::ROWS;
+use super::packed::{Form, Weight, unpack};
 use super::pool::Pool;
-use super::simd::{self, Level};
+use super::shared::SharedMut;
+use super::simd::Level;
 use crate::tensor::DType;
 
-/// Rows unpacked at a time: with `k` up to 4096 they take at most 64 KiB.
-const UNPACKED_ROWS: usize = 4;
+/// Bytes of weights that a task reads at least: handing over costs less than reading them.
+const TASK_BYTES: usize = 1 << 14;
+/// Tasks a thread, for balance.
+const TASKS_PER_THREAD: usize = 8;
 
-/// Rows a thread takes at a time: few enough to balance, enough to pay for the hand-over.
-fn rows_per_task(rows: usize, threads: usize) -> usize {
-    rows.div_ceil(4 * threads).next_multiple_of(UNPACKED_ROWS).clamp(UNPACKED_ROWS, 1024)
+/// What a weight is multiplied with.
+#[derive(Clone, Copy)]
+pub enum Factor<'a> {
+    /// `[tokens, k]`.
+    Exact(&'a [f32]),
+    /// The same as bytes.
+    Quantised(&'a Activations),
 }
 
-/// Computes columns `first..first + count` of `out` `[tokens, n]`.
+/// Whether a product may take activations as bytes.
+pub fn takes_bytes(weight: &Weight) -> bool {
+    matches!(weight.form, Form::Blocks(_))
+}
+
+/// Groups that a task takes.
+pub fn groups_per_task(weight: &Weight, groups: usize, threads: usize) -> usize {
+    let group_bytes = (weight.held_bytes() / weight.groups()).max(1);
+    groups.div_ceil(TASKS_PER_THREAD * threads).max(TASK_BYTES / group_bytes).max(1)
+}
+
+/// Computes the columns of groups `first..first + count` of `out` `[tokens, n]`.
 pub fn matmul(
     (level, pool): (Level, &Pool),
-    x: &[f32],
+    x: Factor<'_>,
     weight: &Weight,
     (first, count): (usize, usize),
     out: &mut [f32],
 ) {
     let (n, k) = (weight.desc.shape.rows(), weight.desc.shape.cols());
-    let tokens = x.len() / k;
-    let task = rows_per_task(count, pool.threads());
-    if tokens == 1 {
-        pool.for_each_chunk(&mut out[first..first + count], task, |index, part| {
-            rows_times_tokens(level, x, weight, first + index * task, part);
-        });
-        return;
-    }
-    // Each thread writes whole rows of the weight: [count, tokens], turned into columns of `out` afterwards.
-    let mut columns = vec![0.0; count * tokens];
-    pool.for_each_chunk(&mut columns, task * tokens, |index, part| {
-        rows_times_tokens(level, x, weight, first + index * task, part);
-    });
-    for (t, row) in out.chunks_exact_mut(n).enumerate() {
-        for (r, element) in row[first..first + count].iter_mut().enumerate() {
-            *element = columns[r * tokens + t];
+    let tokens = out.len() / n;
+    if let (Form::Vector, Factor::Exact(x)) = (weight.form, x) {
+        for (out, x) in out.iter_mut().zip(x.chunks_exact(k)) {
+            *out = floats::dot(level, x, weight.vector());
         }
-    }
-}
-
-/// `out[r, t]` for as many rows from `first` as `out` has.
-fn rows_times_tokens(level: Level, x: &[f32], weight: &Weight, first: usize, out: &mut [f32]) {
-    let k = weight.desc.shape.cols();
-    let tokens = x.len() / k;
-    if let DType::F32 = weight.desc.dtype {
-        let rows = &weight.data.f32()[first * k..first * k + out.len() / tokens * k];
-        simd::dot_tile(level, k, rows, x, out);
         return;
     }
-    let row_bytes = weight.data.bytes().len() / weight.desc.shape.rows();
-    let mut unpacked = vec![0.0; UNPACKED_ROWS * k];
-    for (index, part) in out.chunks_mut(UNPACKED_ROWS * tokens).enumerate() {
-        let rows = part.len() / tokens;
-        let at = (first + index * UNPACKED_ROWS) * row_bytes;
-        let bytes = &weight.data.bytes()[at..at + rows * row_bytes];
-        simd::unpack(level, weight.desc.dtype, bytes, &mut unpacked[..rows * k]);
-        simd::dot_tile(level, k, &unpacked[..rows * k], x, part);
-    }
+    let per_task = groups_per_task(weight, count, pool.threads());
+    let out = SharedMut::new(out);
+    let end = first + count;
+    pool.run(count.div_ceil(per_task), &|task| {
+        let groups = first + task * per_task..end.min(first + (task + 1) * per_task);
+        let write = |group: usize, token: usize, products: &[f32; ROWS]| {
+            let rows = ROWS.min(n - group * ROWS);
+            // SAFETY: every group of columns is computed by one task.
+            let target = unsafe { out.part(token * n + group * ROWS, rows) };
+            target.copy_from_slice(&products[..rows]);
+        };
+        match (weight.form, x) {
+            (Form::Blocks(layout), Factor::Quantised(x)) if tokens == 1 => {
+                let mut products = [0.0; ROWS];
+                for group in groups {
+                    ints::group_times_token(level, layout, weight.group(group), x.row(0), &mut products);
+                    write(group, 0, &products);
+                }
+            }
+            (Form::Blocks(layout), Factor::Quantised(x)) => {
+                let rows: Vec<Row<'_>> = (0..tokens).map(|token| x.row(token)).collect();
+                let mut unpacked = Unpacked::default();
+                let mut products = vec![[0.0; ROWS]; tokens];
+                for group in groups {
+                    let weights = weight.group(group);
+                    ints::group_times_tokens(level, layout, weights, &rows, &mut unpacked, &mut products);
+                    products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
+                }
+            }
+            (form, Factor::Exact(x)) => {
+                let rows: Vec<&[f32]> = x.chunks_exact(k).collect();
+                let mut products = vec![[0.0; ROWS]; tokens];
+                let mut unpacked = Vec::new();
+                for group in groups {
+                    let weights = weight.group(group);
+                    let numbers: &[f32] = match form {
+                        Form::Numbers(DType::F32) => {
+                            bytemuck::try_cast_slice(weights.main).unwrap_or_default()
+                        }
+                        _ => {
+                            unpacked.resize(k * ROWS, 0.0);
+                            unpack::group(level, form, weights, &mut unpacked);
+                            &unpacked
+                        }
+                    };
+                    let columns = Columns { numbers, stride: ROWS };
+                    floats::times_tokens(level, columns, &rows, &mut products);
+                    products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
+                }
+            }
+            // `takes_bytes` is asked before activations are quantised.
+            (Form::Vector | Form::Numbers(_), Factor::Quantised(_)) => {}
+        }
+    });
 }

@@ -3,12 +3,16 @@
 //! A run is a cursor over the plan's steps; large matrix products are cut into slices of rows, so that
 //! [`advance`](Executor::advance) returns close to its budget and whoever drives it can hear an abort.
 
+mod activations;
 mod attention;
 mod buffer;
-mod lanes;
+mod floats;
+mod ints;
 mod matmul;
+mod packed;
 mod pool;
 mod rows;
+mod shared;
 mod simd;
 
 use std::collections::HashMap;
@@ -16,22 +20,28 @@ use std::collections::HashMap;
 use crate::kernel::{Op, Operand};
 use crate::plan::executor::{MemoryUse, PlanId, WeightId};
 use crate::plan::{
-    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Progress, Rows, Storage, Value,
-    ValueId, memory,
+    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Precision, Progress, Rows, Storage,
+    Value, ValueId, memory,
 };
 use crate::tensor::{DType, TensorDesc};
-use buffer::{Buffer, Weight};
+use activations::Activations;
+use buffer::Buffer;
+use matmul::Factor;
+use packed::Weight;
+use packed::layout::ROWS;
 use pool::Pool;
 use simd::Level;
 
-/// Multiplications that one slice of a matrix product does before the clock is looked at: at most some 20 ms on one thread.
-const SLICE_PRODUCTS: usize = 1 << 24;
+/// Multiplications that one slice of a matrix product does before the clock is looked at: 1 to 20 ms on one thread.
+const SLICE_PRODUCTS: usize = 1 << 26;
 
 /// How to make an executor.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuOptions {
     /// Threads, at most the number of cores; all cores by default.
     pub threads: Option<usize>,
+    /// How activations meet quantised weights.
+    pub precision: Precision,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -56,13 +66,14 @@ struct Cursor {
     plan: PlanId,
     extent: Extent,
     step: usize,
-    /// Rows of the step's weight that are done.
-    row: usize,
+    /// Groups of the step's weight that are done.
+    group: usize,
 }
 
 /// The CPU executor.
 pub struct CpuExecutor {
     level: Level,
+    precision: Precision,
     pool: Pool,
     clock: Clock,
     weights: Vec<Weight>,
@@ -75,6 +86,8 @@ pub struct CpuExecutor {
     plans: Vec<Prepared>,
     run: Option<Cursor>,
     last: Option<Cursor>,
+    /// The operand of the last matrix product as bytes, and which value of the run it is: the next product may take the same.
+    quantised: (Option<ValueId>, Activations),
 }
 
 impl CpuExecutor {
@@ -82,6 +95,7 @@ impl CpuExecutor {
     pub fn new(options: CpuOptions) -> Self {
         CpuExecutor {
             level: Level::detect(),
+            precision: options.precision,
             pool: Pool::new(options.threads),
             clock: options.clock,
             weights: Vec::new(),
@@ -92,6 +106,7 @@ impl CpuExecutor {
             plans: Vec::new(),
             run: None,
             last: None,
+            quantised: (None, Activations::default()),
         }
     }
 
@@ -155,11 +170,13 @@ impl CpuExecutor {
         let Place::Buffer(target) = places[step.outputs[0].0 as usize] else {
             return Err(mismatch("run", "output", "a buffer".into(), "a weight".into()));
         };
+        let mut quantised = std::mem::take(&mut self.quantised);
         // Taken out while the step runs: no step reads what it writes, except a cache, which only it then touches.
         let mut out = std::mem::take(&mut self.buffers[target]);
         let ctx = StepContext { executor: self, places, inputs: &inputs, ids: &step.inputs };
-        let result = ctx.run(&step.op, cursor, output, &mut out);
+        let result = ctx.run(&step.op, cursor, output, &mut out, &mut quantised);
         self.buffers[target] = out;
+        self.quantised = quantised;
         result
     }
 }
@@ -173,15 +190,23 @@ struct StepContext<'a> {
 }
 
 impl StepContext<'_> {
-    fn buffer(&self, input: usize) -> &Buffer {
+    fn buffer(&self, input: usize) -> Result<&Buffer, ExecError> {
         match self.places[self.ids[input].0 as usize] {
-            Place::Buffer(index) => &self.executor.buffers[index],
-            Place::Weight(index) => &self.executor.weights[index].data,
+            Place::Buffer(index) => Ok(&self.executor.buffers[index]),
+            Place::Weight(_) => Err(mismatch("run", "operand", "a buffer".into(), "a weight".into())),
         }
     }
 
-    fn f32(&self, input: usize) -> &[f32] {
-        &self.buffer(input).f32()[..self.inputs[input].elements()]
+    /// The numbers of an operand: a value, or a weight of one row.
+    fn f32(&self, input: usize) -> Result<&[f32], ExecError> {
+        let numbers = match self.places[self.ids[input].0 as usize] {
+            Place::Buffer(index) => self.executor.buffers[index].f32(),
+            Place::Weight(index) => self.executor.weights[index].vector(),
+        };
+        let elements = self.inputs[input].elements();
+        numbers.get(..elements).ok_or_else(|| {
+            mismatch("run", "operand", format!("{elements} F32 numbers"), numbers.len().to_string())
+        })
     }
 
     fn weight(&self, input: usize) -> Result<&Weight, ExecError> {
@@ -197,19 +222,20 @@ impl StepContext<'_> {
         cursor: &mut Cursor,
         output: Operand,
         out: &mut Buffer,
+        quantised: &mut (Option<ValueId>, Activations),
     ) -> Result<bool, ExecError> {
         let (level, pool) = (self.executor.level, &self.executor.pool);
         let n = output.elements();
         match op {
-            Op::Add(_) => rows::add(self.f32(0), self.f32(1), &mut out.f32_mut()[..n]),
+            Op::Add(_) => rows::add(pool, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
             Op::Argmax(_) => {
                 if let Buffer::U32(ids) = out {
-                    rows::argmax(self.f32(0), self.inputs[0].cols, &mut ids[..n]);
+                    rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
                 }
             }
             Op::Attention(op) => {
                 let slots = self.inputs[1].rows / op.kv_heads;
-                let operands = [self.buffer(0), self.buffer(1), self.buffer(2)];
+                let operands = [self.buffer(0)?, self.buffer(1)?, self.buffer(2)?];
                 attention::attention(
                     (level, pool),
                     op,
@@ -220,47 +246,70 @@ impl StepContext<'_> {
                 );
             }
             Op::Embedding(op) => {
-                let ids = &self.buffer(0).u32()[..self.inputs[0].elements()];
+                let ids = &self.buffer(0)?.u32()[..self.inputs[0].elements()];
                 rows::embedding(level, op.scale, ids, self.weight(1)?, &mut out.f32_mut()[..n])?;
             }
-            Op::Glu(op) => rows::glu(pool, op.activation, self.f32(0), self.f32(1), &mut out.f32_mut()[..n]),
+            Op::Glu(op) => {
+                rows::glu((level, pool), op.activation, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
+            }
             Op::KvWrite(op) => {
                 let slots = output.rows / op.kv_heads;
-                rows::kv_write(op.kv_heads, cursor.extent, self.f32(0), out, slots);
+                rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
             }
             Op::LastRow(_) => {
-                let x = self.f32(0);
+                let x = self.f32(0)?;
                 out.f32_mut()[..n].copy_from_slice(&x[x.len() - n..]);
             }
-            Op::MatMul(_) => return self.matmul_slice(cursor, output, out),
-            Op::RmsNorm(op) => rows::rms_norm(op.eps, self.f32(0), self.f32(1), &mut out.f32_mut()[..n]),
+            Op::MatMul(_) => return self.matmul_slice(cursor, output, out, quantised),
+            Op::RmsNorm(op) => {
+                rows::rms_norm((level, pool), op.eps, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n])
+            }
             Op::Rope(op) => {
                 let width = self.inputs[1].cols;
-                rows::rope(op, cursor.extent, self.f32(0), self.f32(1), width, &mut out.f32_mut()[..n]);
+                rows::rope(
+                    pool,
+                    op,
+                    cursor.extent,
+                    self.f32(0)?,
+                    self.f32(1)?,
+                    width,
+                    &mut out.f32_mut()[..n],
+                );
             }
-            Op::Softmax(_) => rows::softmax(self.f32(0), output.cols, &mut out.f32_mut()[..n]),
+            Op::Softmax(_) => rows::softmax(self.f32(0)?, output.cols, &mut out.f32_mut()[..n]),
         }
         Ok(true)
     }
 
-    /// The next rows of a matrix product.
+    /// The next groups of a matrix product.
     fn matmul_slice(
         &self,
         cursor: &mut Cursor,
         output: Operand,
         out: &mut Buffer,
+        (known, activations): &mut (Option<ValueId>, Activations),
     ) -> Result<bool, ExecError> {
         let weight = self.weight(1)?;
-        let x = self.f32(0);
-        let slice = (SLICE_PRODUCTS / x.len().max(1)).max(64);
-        let count = slice.min(output.cols - cursor.row);
+        let x = self.f32(0)?;
         let executor = (self.executor.level, &self.executor.pool);
-        matmul::matmul(executor, x, weight, (cursor.row, count), &mut out.f32_mut()[..output.elements()]);
-        cursor.row += count;
-        if cursor.row < output.cols {
+        let factor = if self.executor.precision == Precision::Fast && matmul::takes_bytes(weight) {
+            if *known != Some(self.ids[0]) {
+                activations.quantise(executor, x, self.inputs[0].cols);
+                *known = Some(self.ids[0]);
+            }
+            Factor::Quantised(activations)
+        } else {
+            Factor::Exact(x)
+        };
+        let slice = (SLICE_PRODUCTS / (x.len() * ROWS).max(1)).max(8);
+        let count = slice.min(weight.groups() - cursor.group);
+        let target = &mut out.f32_mut()[..output.elements()];
+        matmul::matmul(executor, factor, weight, (cursor.group, count), target);
+        cursor.group += count;
+        if cursor.group < weight.groups() {
             return Ok(false);
         }
-        cursor.row = 0;
+        cursor.group = 0;
         Ok(true)
     }
 }
@@ -285,7 +334,7 @@ impl Executor for CpuExecutor {
             .map(|(index, _, _)| self.buffers[*index].bytes().len())
             .sum();
         let all: usize = self.buffers.iter().map(|buffer| buffer.bytes().len()).sum();
-        let weights = self.weights.iter().map(|weight| weight.data.bytes().len()).sum();
+        let weights = self.weights.iter().map(Weight::held_bytes).sum();
         MemoryUse { weights, states, scratch: all - states }
     }
 
@@ -312,7 +361,7 @@ impl Executor for CpuExecutor {
     async fn write_weight(&mut self, weight: WeightId, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
         let unknown =
             || ExecError::Unknown { operation: "write_weight", what: "weight", name: weight.0.to_string() };
-        self.weights.get_mut(weight.0).ok_or_else(unknown)?.write(offset, bytes)
+        self.weights.get_mut(weight.0).ok_or_else(unknown)?.write(&self.pool, offset, bytes)
     }
 
     async fn finish_weights(&mut self) -> Result<(), ExecError> {
@@ -379,7 +428,8 @@ impl Executor for CpuExecutor {
             let expected = format!("1 to {} tokens", prepared.max_tokens);
             return Err(mismatch("begin", "plan", expected, extent.tokens.to_string()));
         }
-        self.run = Some(Cursor { plan, extent, step: 0, row: 0 });
+        self.run = Some(Cursor { plan, extent, step: 0, group: 0 });
+        self.quantised.0 = None;
         Ok(())
     }
 

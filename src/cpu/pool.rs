@@ -35,6 +35,19 @@ impl Pool {
         self.threads
     }
 
+    /// Runs `work(task)` once for each task in `0..tasks`, on all threads; returns when all are done.
+    pub fn run(&self, tasks: usize, work: &(dyn Fn(usize) + Sync)) {
+        #[cfg(feature = "threads")]
+        if let Some(workers) = &self.workers
+            && tasks > 1
+        {
+            use rayon::prelude::*;
+            workers.install(|| (0..tasks).into_par_iter().for_each(work));
+            return;
+        }
+        (0..tasks).for_each(work);
+    }
+
     /// Runs `work(index, chunk)` for every chunk of `chunk` elements of `data`, the last one perhaps shorter.
     pub fn for_each_chunk<T: Send>(
         &self,

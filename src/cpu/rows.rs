@@ -1,71 +1,129 @@
 //! Everything that works element by element or row by row: sums, norms, rotations, activations, caches, look-ups.
 
-use super::buffer::{Buffer, Weight};
+use super::buffer::Buffer;
+use super::packed::Weight;
 use super::pool::Pool;
-use super::simd::{self, Level};
+use super::simd::{LANES, Level, Simd, math, max_lanes, on_level};
 use crate::kernel::glu::Activation;
 use crate::kernel::rope::Rope;
 use crate::plan::{ExecError, Extent};
 
 /// Elements below which handing work to another thread costs more than it saves.
-const TASK_ELEMENTS: usize = 1 << 14;
+const TASK_ELEMENTS: usize = 1 << 13;
 
-/// `out = x + y`, `y` repeated.
-pub fn add(x: &[f32], y: &[f32], out: &mut [f32]) {
-    for (out, x) in out.chunks_mut(y.len()).zip(x.chunks(y.len())) {
-        for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
-            *out = x + y;
-        }
-    }
+/// Runs `work(first element, part)` for parts of whole rows of `cols` elements.
+fn in_parts(pool: &Pool, cols: usize, out: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    let chunk = (TASK_ELEMENTS / cols).max(1) * cols;
+    pool.for_each_chunk(out, chunk, |index, part| work(index * chunk, part));
 }
 
-/// Root mean square normalisation of groups of `w.len()` elements; the squares are summed in f64.
-pub fn rms_norm(eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) {
+/// `out = x + y`, `y` repeated.
+pub fn add(pool: &Pool, x: &[f32], y: &[f32], out: &mut [f32]) {
+    if x.len() == y.len() {
+        in_parts(pool, 1, out, |at, out| {
+            out.iter_mut().zip(&x[at..]).zip(&y[at..]).for_each(|((out, x), y)| *out = x + y);
+        });
+        return;
+    }
+    in_parts(pool, y.len(), out, |at, out| {
+        for (out, x) in out.chunks_mut(y.len()).zip(x[at..].chunks(y.len())) {
+            out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = x + y);
+        }
+    });
+}
+
+/// Root mean square normalisation of groups of `w.len()` elements.
+pub fn rms_norm((level, pool): (Level, &Pool), eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) {
+    in_parts(pool, w.len(), out, |at, out| rms_norm_rows(level, eps, &x[at..], w, out));
+}
+
+on_level! {
+    fn rms_norm_rows(eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) = rms_norm_any
+}
+
+#[inline(always)]
+fn rms_norm_any<S: Simd>(eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) {
     for (out, x) in out.chunks_exact_mut(w.len()).zip(x.chunks_exact(w.len())) {
-        let squares: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        let factor = (1.0 / (squares / w.len() as f64 + f64::from(eps)).sqrt()) as f32;
+        let factor = (1.0 / (squares(x) / w.len() as f64 + f64::from(eps)).sqrt()) as f32;
         for ((out, x), w) in out.iter_mut().zip(x).zip(w) {
             *out = x * factor * w;
         }
     }
 }
 
-/// Rotates the pairs of every head of every token; `cols` elements a token, `width` columns in the table.
-pub fn rope(op: &Rope, extent: Extent, x: &[f32], table: &[f32], width: usize, out: &mut [f32]) {
-    out.copy_from_slice(x);
-    let cols = x.len() / extent.tokens;
-    for (t, token) in out.chunks_exact_mut(cols).enumerate() {
-        let turns = &table[(extent.pos + t) * width..][..width];
-        for head in token.chunks_exact_mut(op.head_dim) {
-            for (i, turn) in turns.chunks_exact(2).enumerate() {
-                let (a_at, b_at) = op.pair(i, width / 2);
-                let (a, b, cos, sin) = (head[a_at], head[b_at], turn[0], turn[1]);
-                head[a_at] = a * cos - b * sin;
-                head[b_at] = a * sin + b * cos;
-            }
+/// `Σ x²` in f64, in lanes so that the processor need not wait for one sum after the other.
+#[inline(always)]
+fn squares(x: &[f32]) -> f64 {
+    let (vectors, rest) = x.as_chunks::<LANES>();
+    let mut sums = [0.0f64; LANES];
+    for x in vectors {
+        for (sum, &x) in sums.iter_mut().zip(x) {
+            *sum += f64::from(x) * f64::from(x);
         }
     }
+    let rest = rest.iter().map(|&x| f64::from(x) * f64::from(x));
+    rest.chain(sums).sum()
 }
 
-/// Activation of the gate times the other operand.
-pub fn glu(pool: &Pool, activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
-    pool.for_each_chunk(out, TASK_ELEMENTS, |index, out| {
-        let at = index * TASK_ELEMENTS;
-        for ((out, &gate), up) in out.iter_mut().zip(&gate[at..]).zip(&up[at..]) {
-            *out = activate(activation, gate) * up;
+/// Rotates the pairs of every head of every token; `cols` elements a token, `width` columns in the table.
+pub fn rope(pool: &Pool, op: &Rope, extent: Extent, x: &[f32], table: &[f32], width: usize, out: &mut [f32]) {
+    let cols = x.len() / extent.tokens;
+    in_parts(pool, cols, out, |at, out| {
+        out.copy_from_slice(&x[at..at + out.len()]);
+        for (t, token) in out.chunks_exact_mut(cols).enumerate() {
+            let turns = &table[(extent.pos + at / cols + t) * width..][..width];
+            for head in token.chunks_exact_mut(op.head_dim) {
+                for (i, turn) in turns.chunks_exact(2).enumerate() {
+                    let (a_at, b_at) = op.pair(i, width / 2);
+                    let (a, b, cos, sin) = (head[a_at], head[b_at], turn[0], turn[1]);
+                    head[a_at] = a * cos - b * sin;
+                    head[b_at] = a * sin + b * cos;
+                }
+            }
         }
     });
 }
 
-/// The activation in f32.
-fn activate(activation: Activation, x: f32) -> f32 {
-    match activation {
+/// Activation of the gate times the other operand.
+pub fn glu((level, pool): (Level, &Pool), activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    in_parts(pool, 1, out, |at, out| {
+        glu_rows(level, activation, &gate[at..at + out.len()], &up[at..at + out.len()], out);
+    });
+}
+
+on_level! {
+    fn glu_rows(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) = glu_any
+}
+
+#[inline(always)]
+fn glu_any<S: Simd>(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    let (gates, ups) = (gate.chunks(LANES), up.chunks(LANES));
+    for ((gate, up), out) in gates.zip(ups).zip(out.chunks_mut(LANES)) {
+        // The rest is computed as a vector too, so that an element does not depend on where its row ends.
+        let whole = |part: &[f32]| {
+            let mut lanes = [0.0; LANES];
+            lanes[..part.len()].copy_from_slice(part);
+            S::load(&lanes)
+        };
+        let mut lanes = [0.0; LANES];
+        S::store(S::mul(activate::<S>(activation, whole(gate)), whole(up)), &mut lanes);
+        out.copy_from_slice(&lanes[..out.len()]);
+    }
+}
+
+/// The activation. `0.5 (1 + tanh u)` is `1 / (1 + e^-2u)`, which loses nothing for large negative `u`.
+#[inline(always)]
+fn activate<S: Simd>(activation: Activation, x: S::F32) -> S::F32 {
+    let exponent = match activation {
         Activation::GeluTanh => {
             const SQRT_2_OVER_PI: f32 = 0.797_884_6;
-            0.5 * x * (1.0 + (SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)).tanh())
+            let cube = S::mul(S::mul(x, x), x);
+            let u = S::mul(S::splat(SQRT_2_OVER_PI), S::mul_add(S::splat(0.044715), cube, x));
+            S::mul(S::splat(-2.0), u)
         }
-        Activation::Silu => x / (1.0 + (-x).exp()),
-    }
+        Activation::Silu => S::sub(S::splat(0.0), x),
+    };
+    S::div(x, S::add(S::splat(1.0), math::exp::<S>(exponent)))
 }
 
 /// Softmax of rows of `cols` elements.
@@ -84,17 +142,34 @@ pub fn softmax(x: &[f32], cols: usize, out: &mut [f32]) {
     }
 }
 
+/// Elements of a row in which the largest is looked for at a time.
+const ARGMAX_PART: usize = 1 << 12;
+
 /// Lowest index of the largest element of each row.
-pub fn argmax(x: &[f32], cols: usize, out: &mut [u32]) {
+pub fn argmax((level, pool): (Level, &Pool), x: &[f32], cols: usize, out: &mut [u32]) {
+    let mut largest = vec![f32::MIN; cols.div_ceil(ARGMAX_PART)];
     for (out, x) in out.iter_mut().zip(x.chunks_exact(cols)) {
-        let mut best = 0;
-        for (i, value) in x.iter().enumerate() {
-            if *value > x[best] {
-                best = i;
-            }
-        }
-        *out = best as u32;
+        pool.for_each_chunk(&mut largest, 8, |index, largest| {
+            let parts = x.chunks(ARGMAX_PART).skip(8 * index);
+            largest.iter_mut().zip(parts).for_each(|(largest, x)| *largest = max(level, x));
+        });
+        let best = largest.iter().copied().fold(f32::MIN, f32::max);
+        // Only the first part with the largest element is looked at again.
+        let part = largest.iter().position(|&largest| largest == best).unwrap_or(0);
+        let inside = x[part * ARGMAX_PART..].iter().position(|&x| x == best).unwrap_or(0);
+        *out = (part * ARGMAX_PART + inside) as u32;
     }
+}
+
+on_level! {
+    fn max(x: &[f32]) -> f32 = max_any
+}
+
+#[inline(always)]
+fn max_any<S: Simd>(x: &[f32]) -> f32 {
+    let (vectors, rest) = x.as_chunks::<LANES>();
+    let largest = vectors.iter().fold(S::splat(f32::MIN), |largest, x| S::max(S::load(x), largest));
+    rest.iter().copied().fold(max_lanes::<S>(largest), f32::max)
 }
 
 /// Rows of a table by id.
@@ -106,7 +181,6 @@ pub fn embedding(
     out: &mut [f32],
 ) -> Result<(), ExecError> {
     let (rows, cols) = (table.desc.shape.rows(), table.desc.shape.cols());
-    let row_bytes = table.data.bytes().len() / rows;
     for (out, &id) in out.chunks_exact_mut(cols).zip(ids) {
         if id as usize >= rows {
             return Err(ExecError::Mismatch {
@@ -116,8 +190,7 @@ pub fn embedding(
                 got: id.to_string(),
             });
         }
-        let at = id as usize * row_bytes;
-        simd::unpack(level, table.desc.dtype, &table.data.bytes()[at..at + row_bytes], out);
+        table.read_row(level, id as usize, out);
         for out in out {
             *out *= scale;
         }

@@ -266,7 +266,9 @@ impl Builder<'_> {
         let tied = !self.tensors.contains_key(names::HEAD);
         let name = if tied { names::EMBEDDING } else { names::HEAD };
         let weight = self.matrix(name, vocabulary, config.width)?;
-        let logits = self.plan.add(Storage::Output, names::LOGITS, DType::F32, rows, vocabulary);
+        // Where only the token is read, executors need not have all logits.
+        let storage = if self.options.head == Head::Greedy { Storage::Temp } else { Storage::Output };
+        let logits = self.plan.add(storage, names::LOGITS, DType::F32, rows, vocabulary);
         self.plan.step_into(MatMul, &[h, weight], logits);
         if self.options.head == Head::Greedy {
             let token = self.plan.add(Storage::Output, names::TOKEN, DType::U32, Rows::Fixed(1), 1);

@@ -28,6 +28,31 @@ impl fmt::Display for BackendKind {
     }
 }
 
+/// How the CPU executor multiplies activations with quantised weights. A GPU always takes f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Activations in f32: token for token what the reference says.
+    Exact,
+    /// Activations as bytes with a scale for each 32: several times as fast, and the noise of the weights' own quantisation is larger.
+    #[default]
+    Fast,
+}
+
+impl Precision {
+    /// `exact` or `fast`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Exact => "exact",
+            Precision::Fast => "fast",
+        }
+    }
+
+    /// From its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Precision::Exact, Precision::Fast].into_iter().find(|precision| precision.name() == name)
+    }
+}
+
 /// What an executor runs on, for people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackendInfo {

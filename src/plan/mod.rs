@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::kernel::{Op, Operand};
 use crate::tensor::DType;
-pub use executor::{BackendInfo, BackendKind, Clock, ExecError, Executor, Progress};
+pub use executor::{BackendInfo, BackendKind, Clock, ExecError, Executor, Precision, Progress};
 
 /// Names a value of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

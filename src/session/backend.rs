@@ -1,6 +1,6 @@
 //! Which executor runs a model, and why.
 
-use super::{Host, SessionError};
+use super::{Host, LoadOptions, SessionError};
 use crate::cpu::{CpuExecutor, CpuOptions};
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, GpuExecutor, GpuOptions};
@@ -70,14 +70,11 @@ pub struct Chosen {
 ///
 /// # Errors
 /// [`BackendChoice::Gpu`] without a usable adapter. `Auto` never fails: it says why it took the CPU.
-pub async fn choose(
-    choice: BackendChoice,
-    threads: Option<usize>,
-    hint: Option<&AdapterHint>,
-    host: &Host,
-) -> Result<Chosen, SessionError> {
+pub async fn choose(options: &LoadOptions, host: &Host) -> Result<Chosen, SessionError> {
+    let LoadOptions { backend: choice, threads, precision, .. } = *options;
+    let hint = options.adapter.as_ref();
     let cpu = |reason: String| {
-        let executor = CpuExecutor::new(CpuOptions { threads, clock: host.clock });
+        let executor = CpuExecutor::new(CpuOptions { threads, precision, clock: host.clock });
         Chosen { executor: AnyExecutor::Cpu(executor), reason }
     };
     if choice == BackendChoice::Cpu {

@@ -13,7 +13,7 @@ use crate::formats::quant;
 use crate::model::blocks::names;
 use crate::model::{self, Config, Head, ModelError, PlanOptions};
 use crate::plan::executor::WeightId;
-use crate::plan::{ExecError, Executor};
+use crate::plan::{ExecError, Executor, Precision};
 use crate::tensor::{DType, TensorDesc};
 use crate::tokenizer::Tokenizer;
 
@@ -29,6 +29,8 @@ pub struct LoadOptions {
     pub adapter: Option<AdapterHint>,
     /// Threads of the CPU executor.
     pub threads: Option<usize>,
+    /// How the CPU executor multiplies with quantised weights.
+    pub precision: Precision,
     /// Type of the KV cache, F16 or F32.
     pub kv: DType,
     /// Positions that the cache holds; what the model was trained for, but at most 4096, by default.
@@ -41,6 +43,7 @@ impl Default for LoadOptions {
             backend: BackendChoice::Auto,
             adapter: None,
             threads: None,
+            precision: Precision::default(),
             kv: DType::F16,
             context: None,
         }
@@ -111,8 +114,7 @@ impl Loader {
             });
         }
         let started = host.now();
-        let chosen =
-            backend::choose(options.backend, options.threads, options.adapter.as_ref(), &host).await?;
+        let chosen = backend::choose(&options, &host).await?;
         Ok(Loader {
             options,
             host,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, Session};
 use rushlight::tensor::DType;
 use serde::Deserialize;
@@ -52,11 +53,21 @@ pub fn model_path() -> PathBuf {
     path
 }
 
-/// Loads the real model with an F32 cache, in uneven chunks.
+/// Loads the real model for comparing with exact arithmetic: an F32 cache, F32 activations.
 pub fn load(backend: BackendChoice) -> Session {
+    load_with(LoadOptions {
+        backend,
+        precision: Precision::Exact,
+        kv: DType::F32,
+        context: Some(2048),
+        ..LoadOptions::default()
+    })
+}
+
+/// Loads the real model in uneven chunks.
+pub fn load_with(options: LoadOptions) -> Session {
     let mut file = File::open(model_path()).expect("the model opens");
     let len = file.metadata().expect("the model has a length").len();
-    let options = LoadOptions { backend, kv: DType::F32, context: Some(2048), ..LoadOptions::default() };
     pollster::block_on(async {
         let mut loader = Loader::new(options, Host::native(), Some(len)).await.expect("the backend opens");
         let mut chunk = vec![0; 1_234_567];

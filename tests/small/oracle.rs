@@ -1,6 +1,7 @@
 //! What llama.cpp says of the small models, and how near to it an executor has to come.
 
 use super::specs::Spec;
+use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, Session};
 use rushlight::tensor::DType;
 use serde::Deserialize;
@@ -33,7 +34,7 @@ impl Oracle {
 
 /// Loads a file in chunks that fit no boundary of it.
 pub fn load(backend: BackendChoice, kv: DType, file: &[u8]) -> Session {
-    let options = LoadOptions { backend, kv, ..LoadOptions::default() };
+    let options = LoadOptions { backend, precision: Precision::Exact, kv, ..LoadOptions::default() };
     pollster::block_on(async {
         let mut loader =
             Loader::new(options, Host::native(), Some(file.len() as u64)).await.expect("the backend opens");

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rushlight::plan;
 use rushlight::sampler::Settings;
 use rushlight::session::{BackendChoice, GenerateOptions, LoadOptions};
 use rushlight::tensor::DType;
@@ -63,11 +64,13 @@ pub enum Kv {
     F32,
 }
 
-/// Arithmetic of the activations.
+/// Arithmetic of the activations on the CPU.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// F32 throughout.
+    /// F32 throughout: token for token what the reference says.
     Exact,
+    /// Bytes where a quantised weight is multiplied: several times as fast.
+    Fast,
 }
 
 /// Flags of the commands that run the model.
@@ -79,15 +82,14 @@ pub struct RunArgs {
     /// Type of the KV cache.
     #[arg(long, value_enum, default_value_t = Kv::F16)]
     pub kv: Kv,
-    /// Arithmetic of the activations.
-    #[arg(long, value_enum, default_value_t = Precision::Exact)]
+    /// Arithmetic of the activations on the CPU.
+    #[arg(long, value_enum, default_value_t = Precision::Fast)]
     pub precision: Precision,
 }
 
 impl RunArgs {
     /// Options of the loader.
     pub fn load_options(&self, common: &CommonArgs, context: Option<usize>) -> LoadOptions {
-        let Precision::Exact = self.precision;
         LoadOptions {
             backend: match common.backend {
                 Backend::Auto => BackendChoice::Auto,
@@ -96,6 +98,10 @@ impl RunArgs {
             },
             adapter: None,
             threads: self.threads,
+            precision: match self.precision {
+                Precision::Exact => plan::Precision::Exact,
+                Precision::Fast => plan::Precision::Fast,
+            },
             kv: match self.kv {
                 Kv::F16 => DType::F16,
                 Kv::F32 => DType::F32,

@@ -37,12 +37,9 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
 #[inline(always)]
 pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 108);
-    let packed = &block[96..108];
     let mut scales = [0.0f32; 16];
     for (g, scale) in scales.iter_mut().enumerate() {
-        let low = packed[g % 8] >> (g / 8 * 4) & 0x0f;
-        let top = packed[8 + g % 4] >> (g / 4 * 2) & 0x03;
-        *scale = d * f32::from((low | top << 4) as i8 - 32);
+        *scale = d * f32::from(q3_scale(&block[96..108], g));
     }
     for (g, group) in out.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
         let (bytes, shift) = two_bits(&block[32..96], g);
@@ -119,13 +116,21 @@ fn two_bits(quants: &[u8], g: usize) -> (&[u8], usize) {
     (&quants[g / 8 * 32 + g % 2 * GROUP..][..GROUP], g / 2 % 4 * 2)
 }
 
+/// `s - 32` of group `g` (0..16) from the 12 packed bytes of Q3_K.
+#[inline(always)]
+pub(super) fn q3_scale(packed: &[u8], g: usize) -> i8 {
+    let low = packed[g % 8] >> (g / 8 * 4) & 0x0f;
+    let top = packed[8 + g % 4] >> (g / 4 * 2) & 0x03;
+    (low | top << 4) as i8 - 32
+}
+
 /// Scale and minimum of group `g` (0..8) from the 12 packed bytes of Q4_K and Q5_K, 6 bits each.
 ///
 /// Groups 0..4: scale in the low six bits of byte `g`, minimum in those of byte `g + 4`. Groups 4..8:
 /// the low four bits in byte `g + 4` (scale low nibble, minimum high nibble), the top two bits of the
 /// scale on top of byte `g - 4`, those of the minimum on top of byte `g`.
 #[inline(always)]
-fn scale_min(packed: &[u8], g: usize) -> (u8, u8) {
+pub(super) fn scale_min(packed: &[u8], g: usize) -> (u8, u8) {
     if g < 4 {
         (packed[g] & 0x3f, packed[g + 4] & 0x3f)
     } else {

@@ -5,11 +5,13 @@
 //! layouts are those of ggml's `ggml-common.h`; each one is spelled out above its decoder in
 //! `legacy` (32-element blocks) and `kquants` (256-element blocks). All fields are little-endian.
 
+mod fields;
 mod kencode;
 mod kquants;
 mod legacy;
 mod planes;
 
+pub use fields::Fields;
 pub use planes::{Plane, join_blocks, planes, split_blocks};
 
 use crate::tensor::DType;

@@ -1,0 +1,188 @@
+//! Vectors of the processor, behind one trait: eight f32 lanes, and 32 bytes that hold four weights of each of eight rows.
+//!
+//! Micro-kernels are written once over [`Simd`] and compiled for each implementation: AVX2, `simd128` with and without the relaxed
+//! instructions, and plain Rust. [`Level`] says which one this processor runs; the macro `on_level` makes the calls.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+pub mod math;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod plain;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+pub use plain::Plain as Baseline;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use wasm::Wasm as Baseline;
+
+/// Four consecutive activations of one token, of magnitude 127 at most. `simd128` only multiplies 16-bit integers.
+#[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+pub type Quad = [i16; 4];
+/// Four consecutive activations of one token, of magnitude 127 at most.
+#[cfg(not(all(target_arch = "wasm32", not(target_feature = "relaxed-simd"))))]
+pub type Quad = [i8; 4];
+
+/// Lanes of a vector: rows of a weight that are worked on together.
+pub const LANES: usize = 8;
+
+/// Instruction set found when the executor was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What every machine of the target has.
+    Baseline,
+    /// x86-64 with AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Level {
+    /// The best level that this processor has.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
+            return Level::Avx2;
+        }
+        Level::Baseline
+    }
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "AVX2",
+            Level::Baseline if cfg!(target_feature = "relaxed-simd") => "relaxed-simd",
+            Level::Baseline if cfg!(target_arch = "wasm32") => "simd128",
+            Level::Baseline => "baseline",
+        }
+    }
+}
+
+/// What micro-kernels are written in. All methods are inlined into a function that is compiled for the instruction set.
+///
+/// `Bytes` hold the same four columns of eight rows, row after row: what one [`Quad`] of activations is multiplied with.
+pub trait Simd: Copy + 'static {
+    /// Eight f32.
+    type F32: Copy;
+    /// Eight i32.
+    type I32: Copy;
+    /// 32 bytes: four unsigned weights of each of eight rows.
+    type Bytes: Copy;
+    /// Running sums of products of quads with `Bytes`, perhaps in 16 bits.
+    type Sums: Copy;
+
+    /// Whether [`Sums`](Simd::Sums) are 16 bits wide, so that they must be widened before they overflow.
+    const NARROW_SUMS: bool;
+    /// Whether there are registers for a tile of eight tokens, or of four.
+    const WIDE: bool;
+
+    /// The same number in every lane.
+    fn splat(x: f32) -> Self::F32;
+    /// Eight numbers.
+    fn load(from: &[f32; LANES]) -> Self::F32;
+    /// Writes eight numbers.
+    fn store(x: Self::F32, to: &mut [f32; LANES]);
+    /// Eight numbers from f16.
+    fn load_f16(from: &[u8; 16]) -> Self::F32;
+    /// Eight numbers from bf16.
+    fn load_bf16(from: &[u8; 16]) -> Self::F32;
+    /// Eight numbers from unsigned bytes.
+    fn load_u8(from: &[u8; LANES]) -> Self::F32;
+    /// Eight numbers from signed bytes.
+    fn load_i8(from: &[u8; LANES]) -> Self::F32;
+    /// Sums.
+    fn add(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Differences.
+    fn sub(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Products.
+    fn mul(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once where the processor can.
+    fn mul_add(a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// Quotients.
+    fn div(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger numbers.
+    fn max(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The smaller numbers.
+    fn min(a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Magnitudes.
+    fn abs(a: Self::F32) -> Self::F32;
+    /// To the nearest integer, ties to even.
+    fn round(a: Self::F32) -> Self::F32;
+    /// `2^n` for whole numbers `n` in -126..=127.
+    fn exp2_whole(n: Self::F32) -> Self::F32;
+
+    /// 32 bytes.
+    fn bytes(from: &[u8; 32]) -> Self::Bytes;
+    /// Writes 32 bytes.
+    fn store_bytes(x: Self::Bytes, to: &mut [u8; 32]);
+    /// Bytes with only the bits of `mask`.
+    fn mask(x: Self::Bytes, mask: u8) -> Self::Bytes;
+    /// Bits of either.
+    fn or(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Bits of each byte moved down by `n`; the upper ones are undefined and to be masked.
+    fn down(x: Self::Bytes, n: u32) -> Self::Bytes;
+    /// Bits of each byte moved up by `n`; the lower ones are undefined and to be masked.
+    fn up(x: Self::Bytes, n: u32) -> Self::Bytes;
+    /// Column `j` (0..4) of each row as a number.
+    fn column(x: Self::Bytes, j: u32) -> Self::F32;
+
+    /// No products.
+    fn no_sums() -> Self::Sums;
+    /// `sums[row] += Σ_j weights[row][j] · quad[j]`. Weights are below 128.
+    fn add_products(sums: Self::Sums, weights: Self::Bytes, quad: Quad) -> Self::Sums;
+    /// The sum of each row.
+    fn whole(sums: Self::Sums) -> Self::I32;
+    /// The same integer in every lane.
+    fn splat_i32(x: i32) -> Self::I32;
+    /// Sums.
+    fn add_i32(a: Self::I32, b: Self::I32) -> Self::I32;
+    /// `x · 2^N`.
+    fn shift_i32<const N: u32>(x: Self::I32) -> Self::I32;
+    /// To f32.
+    fn to_f32(x: Self::I32) -> Self::F32;
+}
+
+/// The sum of eight lanes, in a fixed order.
+#[inline(always)]
+pub fn sum_lanes<S: Simd>(x: S::F32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    S::store(x, &mut lanes);
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (b + f)) + ((c + g) + (d + h))
+}
+
+/// The largest of eight lanes.
+#[inline(always)]
+pub fn max_lanes<S: Simd>(x: S::F32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    S::store(x, &mut lanes);
+    lanes.into_iter().fold(f32::MIN, f32::max)
+}
+
+/// Defines `fn name(level, ...)` that runs `body::<S>(...)`, compiled for the level. The body and all it calls must be inlined.
+macro_rules! on_level {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name(level: $crate::cpu::simd::Level, $($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx2($($arg: $ty),*) $(-> $ret)? {
+                $body::<$crate::cpu::simd::Avx2>($($arg),*)
+            }
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `Level::Avx2` is only made by `detect`, which found AVX2, FMA and F16C.
+                $crate::cpu::simd::Level::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::cpu::simd::Level::Baseline => $body::<$crate::cpu::simd::Baseline>($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use on_level;
