@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Mutex;
 
 use js_sys::{Function, Promise, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::cpu::pool;
+use crate::plan::Precision;
 use crate::sampler::Settings;
 use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader,
@@ -32,24 +35,48 @@ extern "C" {
 thread_local! {
     /// Gives the worker's event loop a turn; a promise that is kept after it.
     static BREATHE: RefCell<Option<Function>> = const { RefCell::new(None) };
-    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// What a panic said, on whichever thread.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+// Runs in every thread; setting the same hook again is harmless.
 #[wasm_bindgen(start)]
 fn start() {
     std::panic::set_hook(Box::new(|panic| {
-        LAST_PANIC.with(|last| {
-            if let Ok(mut last) = last.try_borrow_mut() {
-                *last = Some(panic.to_string());
-            }
-        });
+        if let Ok(mut last) = LAST_PANIC.try_lock() {
+            *last = Some(panic.to_string());
+        }
     }));
 }
 
 /// What the last panic said: the trap that ends it says nothing.
 #[wasm_bindgen(js_name = lastPanic)]
 pub fn last_panic() -> Option<String> {
-    LAST_PANIC.with(|last| last.try_borrow().ok()?.clone())
+    LAST_PANIC.try_lock().ok()?.clone()
+}
+
+/// Threads that the engine's pool has room for, and that a page can lend it: none in the build without threads.
+#[wasm_bindgen(js_name = poolVacancies)]
+pub fn pool_vacancies() -> usize {
+    pool::vacancies()
+}
+
+/// Lends the calling worker to the pool, for good; `joined` is called when it has taken its place.
+#[wasm_bindgen(js_name = joinPool)]
+pub fn join_pool(#[wasm_bindgen(unchecked_param_type = "() => void")] joined: Function) {
+    loop {
+        let place = pool::Place::take();
+        // Whatever the page makes of it, the place is taken.
+        joined.call0(&JsValue::NULL).ok();
+        place.serve();
+    }
+}
+
+/// Says that the calling worker trapped in [`join_pool`]: what waits for it then traps as well.
+#[wasm_bindgen(js_name = abandonPool)]
+pub fn abandon_pool() {
+    pool::abandon();
 }
 
 /// The version of this crate, as the npm package reports it.
@@ -97,6 +124,8 @@ struct CreateOptions {
     context: Option<usize>,
     adapter: Option<Adapter>,
     file_bytes: Option<u64>,
+    threads: Option<usize>,
+    precision: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +205,8 @@ struct Backend {
     device: String,
     software: bool,
     reason: String,
+    build: &'static str,
+    threads: usize,
 }
 
 /// Milliseconds.
@@ -268,11 +299,19 @@ pub async fn create_engine(
         "f32" => DType::F32,
         other => return Err(error("ERR_BAD_ARGUMENT", &format!("kv: expected f16 or f32, got {other}"))),
     };
+    let precision = match options.precision.as_deref() {
+        None => Precision::default(),
+        Some(name) => Precision::parse(name).ok_or_else(|| {
+            error("ERR_BAD_ARGUMENT", &format!("precision: expected exact or fast, got {name}"))
+        })?,
+    };
     let load = LoadOptions {
         backend: BackendChoice::parse(&options.backend).map_err(session_error)?,
         adapter: options.adapter.map(|Adapter { name, software }| AdapterHint { name, software }),
         kv,
         context: options.context,
+        threads: options.threads,
+        precision,
         ..LoadOptions::default()
     };
     let cancel = CancelFlag::default();
@@ -328,6 +367,8 @@ impl Engine {
                 device: info.backend.device,
                 software: info.backend.software,
                 reason: info.reason,
+                build: if cfg!(target_feature = "atomics") { "full" } else { "compat" },
+                threads: info.backend.threads,
             },
             timings: Timings { header: info.timings.header_ms, tokenizer: info.timings.tokenizer_ms },
         })
@@ -398,6 +439,8 @@ impl Engine {
 /// Runs the kernels' own cases in a browser. Not in the package that visitors download.
 #[cfg(feature = "selftest")]
 mod selftest {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::cpu::{CpuExecutor, CpuOptions};
     use crate::gpu::{GpuExecutor, GpuOptions};
@@ -430,12 +473,12 @@ mod selftest {
         cases: Vec<kernel::Case>,
     }
 
-    /// Opens the executor of a backend, `gpu` or `cpu`.
+    /// Opens the executor of a backend, `gpu` or `cpu`, the latter with room for so many threads.
     #[wasm_bindgen(js_name = createSelfTest)]
-    pub async fn create_self_test(backend: String) -> Result<SelfTest, JsValue> {
+    pub async fn create_self_test(backend: String, threads: usize) -> Result<SelfTest, JsValue> {
         let executor = match backend.as_str() {
             "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions {
-                threads: None,
+                threads: Some(threads),
                 precision: Precision::Exact,
                 clock: performance_now,
             })),
@@ -478,6 +521,33 @@ mod selftest {
                 Ok(report) => to_json(&Passed { label, worst: report.worst, elements: report.elements }),
                 Err(failure) => Err(error("ERR_SELFTEST", &format!("{label}: {failure}"))),
             }
+        }
+    }
+
+    /// A pool of two threads, one of whose tasks panics on the other thread.
+    #[wasm_bindgen]
+    pub struct PoolTrap(pool::Pool);
+
+    #[wasm_bindgen]
+    impl PoolTrap {
+        /// The pool, still without the thread that the page lends it.
+        #[wasm_bindgen(constructor)]
+        #[expect(clippy::new_without_default, reason = "JavaScript has no such thing")]
+        pub fn new() -> Self {
+            PoolTrap(pool::Pool::lent(2))
+        }
+
+        /// Runs a job whose caller waits for the thread that is lost.
+        pub fn run(&self) {
+            let caller = std::thread::current().id();
+            let lost = AtomicBool::new(false);
+            self.0.run(2, &|_| {
+                if std::thread::current().id() != caller {
+                    lost.store(true, Ordering::Release);
+                    panic!("a task of the test");
+                }
+                while !lost.load(Ordering::Acquire) {}
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 // The wasm core as the worker sees it. `tsc` checks that the generated module satisfies these interfaces; the unit tests
 // put a small engine of their own behind them.
 
-import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, ModelInfo, Piece } from "./types.js";
+import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, ModelInfo, Piece, Precision } from "./types.js";
 
 /** What the page knows of the GPU adapter. */
 export interface AdapterHint {
@@ -14,8 +14,12 @@ export interface AdapterHint {
 /** The options that cross the boundary as JSON. */
 export interface CreateOptions {
   readonly backend: BackendChoice;
+  /** What the core thinks best where `null`. */
+  readonly precision: Precision | null;
   readonly kv: KvFormat;
   readonly context: number | null;
+  /** Threads of the CPU executor. */
+  readonly threads: number;
   readonly adapter: AdapterHint | null;
   /** Bytes of the file, where known: a damaged one is then named at its header. */
   readonly fileBytes: number | null;
@@ -59,6 +63,8 @@ export interface CoreModule {
   createEngine(options: string, breathe: () => Promise<void>): Promise<EngineApi>;
   /** What the last Rust panic said: a panic ends as a trap that itself says nothing. */
   lastPanic(): string | undefined;
+  /** Threads that the engine's pool has room for. */
+  poolVacancies(): number;
 }
 
 /** What the core says about a loaded model. */

@@ -20,6 +20,8 @@ interface Loaded {
 /** Where the host's world is: the tests bring their own. */
 export interface Surroundings {
   readonly core: CoreModule;
+  /** Lends so many threads to the core's pool; resolves when all have joined it or can't. */
+  readonly lendThreads: (count: number) => Promise<void>;
   readonly askAdapter: () => Promise<AdapterAnswer>;
   /** Lets the events that wait, a cancel among them, be heard. */
   readonly yieldToEvents: () => Promise<void>;
@@ -102,7 +104,7 @@ export class Host {
 
   async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<ModelInfo> {
     const began = performance.now();
-    const { core, askAdapter, yieldToEvents } = this.#surroundings;
+    const { core, lendThreads, askAdapter, yieldToEvents } = this.#surroundings;
     // The core compiles and the adapter is asked for while the server answers.
     const [{ memory }, incoming, answer] = await Promise.all([
       core.init(),
@@ -114,8 +116,10 @@ export class Host {
     if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
     const options: CreateOptions = {
       backend: missing === undefined ? request.backend : "cpu",
+      precision: request.precision,
       kv: request.kv,
       context: request.context,
+      threads: request.threads,
       adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
       fileBytes: incoming.total ?? null,
     };
@@ -126,11 +130,14 @@ export class Host {
     };
     signal.addEventListener("abort", cancel);
     try {
+      // Now that it is known what runs the model: none for a GPU.
+      const joined = lendThreads(core.poolVacancies());
       const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
-      const core = JSON.parse(await engine.finish()) as CoreInfo;
-      const backend = missing === undefined ? core.backend : { ...core.backend, reason: missing };
-      const timings = { ...core.timings, total: performance.now() - began };
-      this.#loaded = { engine, info: { ...core, backend, bytes: loaded, timings }, wasmAfterHeader };
+      await joined;
+      const info = JSON.parse(await engine.finish()) as CoreInfo;
+      const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
+      const timings = { ...info.timings, total: performance.now() - began };
+      this.#loaded = { engine, info: { ...info, backend, bytes: loaded, timings }, wasmAfterHeader };
       return this.#loaded.info;
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.

@@ -16,6 +16,7 @@ export type {
   Alternative,
   BackendChoice,
   BackendInfo,
+  BuildChoice,
   GenerateOptions,
   GenerateStats,
   KvFormat,
@@ -25,4 +26,5 @@ export type {
   MemoryUse,
   ModelInfo,
   Piece,
+  Precision,
 } from "./types.js";

@@ -1,14 +1,9 @@
+import { abilities, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import { Model } from "./model.js";
 import type { LoadRequest, Source } from "./protocol.js";
 import type { LoadOptions, ModelInfo } from "./types.js";
-
-/** The smallest module that uses a 128-bit vector: `(func (drop (v128.const 0)))`. */
-const SIMD_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 23, 1, 21, 0, 253, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  0, 0, 0, 0, 26, 11,
-]);
 
 /**
  * Loads a GGUF model from an address or from a file that the visitor chose. The bytes stream to the GPU, or into the
@@ -16,11 +11,10 @@ const SIMD_PROBE = new Uint8Array([
  */
 export async function loadModel(from: string | URL | Blob, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
-  const request = loadRequest(from, options);
-  if (!WebAssembly.validate(SIMD_PROBE)) {
-    throw new RushlightError("ERR_NO_BACKEND", "this browser's WebAssembly has no SIMD; a version from 2023 or later is needed");
-  }
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "rushlight" });
+  const asked = loadRequest(from, options);
+  const { build, threads } = pickBuild(options.build ?? "auto", options.threads, abilities());
+  const request = { ...asked, threads };
+  const worker = WORKERS[build]();
   const connection = new Connection(worker, () => {
     worker.terminate();
   });
@@ -31,6 +25,12 @@ export async function loadModel(from: string | URL | Blob, options: LoadOptions 
   };
   return await loadThrough(connection, request, options);
 }
+
+/** The workers of the two builds, written out in this form so that bundlers find the files. */
+const WORKERS = {
+  compat: () => new Worker(new URL("./worker-compat.js", import.meta.url), { type: "module", name: "rushlight" }),
+  full: () => new Worker(new URL("./worker-full.js", import.meta.url), { type: "module", name: "rushlight" }),
+} as const;
 
 /** Loads through a connection that stands. Ends it if the load fails. */
 export async function loadThrough(connection: Connection, request: LoadRequest, options: LoadOptions): Promise<Model> {
@@ -53,13 +53,19 @@ export async function loadThrough(connection: Connection, request: LoadRequest, 
 
 /** Checks the options and fills in what was left out. */
 export function loadRequest(from: string | URL | Blob, options: LoadOptions): LoadRequest {
-  const { backend = "auto", kv = "f16", context = null } = options;
+  const { backend = "auto", build = "auto", precision = null, kv = "f16", context = null, threads = 1 } = options;
   oneOf("backend", backend, ["auto", "gpu", "cpu"]);
+  oneOf("build", build, ["auto", "compat", "full"]);
+  if (precision !== null) oneOf("precision", precision, ["exact", "fast"]);
   oneOf("kv", kv, ["f16", "f32"]);
-  if (context !== null && !(Number.isSafeInteger(context) && context > 0)) {
-    throw new RushlightError("ERR_BAD_ARGUMENT", `context: expected a whole number over 0, got ${String(context)}`);
-  }
-  return { source: sourceOf(from), backend, kv, context };
+  if (context !== null) positive("context", context);
+  positive("threads", threads);
+  return { source: sourceOf(from), backend, precision, kv, context, threads };
+}
+
+function positive(option: string, value: number): void {
+  if (Number.isSafeInteger(value) && value > 0) return;
+  throw new RushlightError("ERR_BAD_ARGUMENT", `${option}: expected a whole number over 0, got ${String(value)}`);
 }
 
 function sourceOf(from: string | URL | Blob): Source {

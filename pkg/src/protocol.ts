@@ -1,7 +1,7 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
 import type { ErrorData } from "./errors.js";
-import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece } from "./types.js";
+import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** Where a model comes from. */
 export type Source = { readonly url: string } | { readonly file: Blob };
@@ -10,8 +10,10 @@ export type Source = { readonly url: string } | { readonly file: Blob };
 export interface LoadRequest {
   readonly source: Source;
   readonly backend: BackendChoice;
+  readonly precision: Precision | null;
   readonly kv: KvFormat;
   readonly context: number | null;
+  readonly threads: number;
 }
 
 /** The generate options that can be posted. */

@@ -1,6 +1,15 @@
 /** What runs the model: `auto` takes a hardware GPU, else the CPU. */
 export type BackendChoice = "auto" | "gpu" | "cpu";
 
+/**
+ * Which build of the WebAssembly core runs: `full` has relaxed SIMD, and threads where the page is cross-origin isolated;
+ * `compat` has one thread, and runs in every browser since 2023. `auto` takes `full` where the browser can.
+ */
+export type BuildChoice = "auto" | "compat" | "full";
+
+/** How the CPU multiplies: `exact` with 32-bit activations, `fast` with activations of 8 bits. */
+export type Precision = "exact" | "fast";
+
 /** Number format of the KV cache. */
 export type KvFormat = "f16" | "f32";
 
@@ -15,6 +24,14 @@ export interface LoadProgress {
 /** How to load a model. */
 export interface LoadOptions {
   backend?: BackendChoice;
+  /** Left alone but for tests. */
+  build?: BuildChoice;
+  /**
+   * Threads of the CPU: never more than the browser says there are cores, 8 of them at most where this is left out. One where
+   * the page is not cross-origin isolated.
+   */
+  threads?: number;
+  precision?: Precision;
   kv?: KvFormat;
   /** Tokens that prompt and answer may have together; the model's own limit bounds it. */
   context?: number;
@@ -33,6 +50,10 @@ export interface BackendInfo {
   readonly software: boolean;
   /** Why it was chosen, a sentence for people. */
   readonly reason: string;
+  /** The build of the WebAssembly core. */
+  readonly build: Exclude<BuildChoice, "auto">;
+  /** Threads that share the work; 1 where the GPU does it. Fewer than asked for where the browser started fewer. */
+  readonly threads: number;
 }
 
 /** What was loaded. */

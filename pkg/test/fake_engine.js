@@ -9,7 +9,7 @@ class CodedError extends Error {
 }
 
 /** A `CoreModule`, and what was done to it. */
-export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "" } = {}) {
+export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0 } = {}) {
   const log = { pushed: 0, largest: 0, freed: 0, steps: 0, options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
@@ -74,5 +74,5 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
       detokenize: (ids) => String.fromCodePoint(...ids),
     });
   }
-  return { log, core: { init: async () => ({ memory }), createEngine, lastPanic: () => panic } };
+  return { log, core: { init: async () => ({ memory }), createEngine, lastPanic: () => panic, poolVacancies: () => vacancies } };
 }

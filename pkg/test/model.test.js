@@ -16,9 +16,10 @@ function connect(options, adapter = { missing: "no GPU in this test" }) {
   const { core, log } = fakeCore(options);
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  const state = { terminated: false };
+  const state = { terminated: false, lent: [] };
   new Host(port2, {
     core,
+    lendThreads: async (count) => void state.lent.push(count),
     askAdapter: async () => adapter,
     yieldToEvents: () => new Promise((resolve) => setTimeout(resolve, 0)),
   });
@@ -62,8 +63,15 @@ test("a file is loaded in bounded chunks, with progress to its last byte", async
 test("the core is told of the adapter and of the length of the file", async () => {
   const adapter = { name: "Some GPU", software: false };
   const peer = connect({}, { adapter });
-  await load(peer, undefined, { backend: "gpu", kv: "f32", context: 512 });
-  assert.deepEqual(peer.log.options, { backend: "gpu", kv: "f32", context: 512, adapter, fileBytes: 10 });
+  await load(peer, undefined, { backend: "gpu", kv: "f32", context: 512, threads: 3, precision: "fast" });
+  const asked = { backend: "gpu", precision: "fast", kv: "f32", context: 512, threads: 3 };
+  assert.deepEqual(peer.log.options, { ...asked, adapter, fileBytes: 10 });
+});
+
+test("the pool is lent as many threads as it has room for", async () => {
+  const peer = connect({ vacancies: 3 });
+  await load(peer);
+  assert.deepEqual(peer.state.lent, [3]);
 });
 
 test("without an adapter auto takes the CPU and says why, and gpu fails", async () => {
@@ -155,7 +163,7 @@ test("an aborted load ends the worker and closes the stream", async () => {
   const { core } = fakeCore();
   const replies = [];
   const channel = { postMessage: (reply) => replies.push(reply), onmessage: null };
-  new Direct(channel, { core, askAdapter: async () => ({ missing: "" }), yieldToEvents: async () => {} });
+  new Direct(channel, { core, lendThreads: async () => {}, askAdapter: async () => ({ missing: "" }), yieldToEvents: async () => {} });
   channel.onmessage({ data: { type: "load", id: 7, request } });
   setTimeout(() => channel.onmessage({ data: { type: "cancel", id: 7 } }), 20);
   while (!replies.some((r) => r.type === "error")) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -197,7 +205,9 @@ test("after dispose everything fails with ERR_DISPOSED", async () => {
 test("options out of range are named", () => {
   const file = new File([], "m.gguf");
   assert.throws(() => loadRequest(file, { backend: "tpu" }), /backend: expected one of auto, gpu, cpu, got tpu/);
-  assert.throws(() => loadRequest(file, { context: -1 }), code("ERR_BAD_ARGUMENT"));
+  for (const wrong of [{ context: -1 }, { threads: 0 }, { threads: 1.5 }, { build: "small" }, { precision: "best" }]) {
+    assert.throws(() => loadRequest(file, wrong), code("ERR_BAD_ARGUMENT"));
+  }
 });
 
 test("tokens cross both ways", async () => {

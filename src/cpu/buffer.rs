@@ -53,15 +53,6 @@ impl Buffer {
         if let Buffer::U32(data) = self { data } else { &[] }
     }
 
-    /// Elements from `at` as F32, of a buffer of floats.
-    pub fn read_f32(&self, at: usize, out: &mut [f32]) {
-        match self {
-            Buffer::F32(data) => out.copy_from_slice(&data[at..at + out.len()]),
-            Buffer::F16(data) => data[at..at + out.len()].convert_to_f32_slice(out),
-            Buffer::U32(_) | Buffer::Blocks(_) => out.fill(0.0),
-        }
-    }
-
     /// Writes elements at `at`, rounded to the buffer's type.
     pub fn write_f32(&mut self, at: usize, values: &[f32]) {
         match self {

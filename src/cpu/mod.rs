@@ -10,7 +10,7 @@ mod floats;
 mod ints;
 mod matmul;
 mod packed;
-mod pool;
+pub mod pool;
 mod rows;
 mod shared;
 mod simd;
@@ -323,7 +323,7 @@ impl Executor for CpuExecutor {
         let threads = self.pool.threads();
         let plural = if threads == 1 { "" } else { "s" };
         let device = format!("{}, {threads} thread{plural}", self.level.name());
-        BackendInfo { kind: BackendKind::Cpu, device, software: false }
+        BackendInfo { kind: BackendKind::Cpu, device, software: false, threads }
     }
 
     fn memory(&self) -> MemoryUse {

@@ -85,6 +85,7 @@ impl Executor for GpuExecutor {
             kind: BackendKind::Gpu,
             device: self.report.name.clone(),
             software: self.report.software,
+            threads: 1,
         }
     }
 

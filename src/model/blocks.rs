@@ -86,6 +86,7 @@ pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> R
         x = builder.feed_forward(layer, x)?;
     }
     builder.head(x)?;
+    builder.plan.drop_unused_steps();
     Ok(builder.plan)
 }
 
@@ -210,6 +211,11 @@ impl Builder<'_> {
         cache
     }
 
+    fn last_row(&mut self, x: ValueId) -> ValueId {
+        let (label, cols) = (self.plan.value(x).name.clone(), self.plan.value(x).cols);
+        self.plan.step(LastRow, &[x], &label, Rows::Fixed(1), cols)
+    }
+
     fn attention(&mut self, layer: usize, x: ValueId) -> Result<ValueId, ModelError> {
         let config = self.config;
         let h = self.norm(x, &format!("blk.{layer}.attn_norm.weight"), config.width, "h")?;
@@ -226,7 +232,12 @@ impl Builder<'_> {
             window: config.local.as_ref().filter(|_| config.is_local(layer)).map(|local| local.window),
             scale: config.attention_scale,
         };
-        let mixed = self.plan.step(op, &[q, k, v], "heads", Rows::Tokens, config.heads * config.head_dim);
+        let mut mixed = self.plan.step(op, &[q, k, v], "heads", Rows::Tokens, config.heads * config.head_dim);
+        let mut x = x;
+        // From here on tokens no longer meet: where only the last one is asked for, the others need not go through the rest.
+        if layer + 1 == config.layers && matches!(self.options.head, Head::Logits | Head::Greedy) {
+            (x, mixed) = (self.last_row(x), self.last_row(mixed));
+        }
         let stem = format!("blk.{layer}.attn_output");
         let mut out = self.project(mixed, &stem, config.width, Presence::Optional, "attn")?;
         if config.arch.post_norms {
@@ -242,7 +253,8 @@ impl Builder<'_> {
         let gate = self.project(h, &format!("blk.{layer}.ffn_gate"), config.ffn, Presence::Absent, "gate")?;
         let up = self.project(h, &format!("blk.{layer}.ffn_up"), config.ffn, Presence::Absent, "up")?;
         let glu = Glu { activation: config.arch.activation };
-        let gated = self.plan.step(glu, &[gate, up], "gated", Rows::Tokens, config.ffn);
+        let rows = self.plan.value(gate).rows;
+        let gated = self.plan.step(glu, &[gate, up], "gated", rows, config.ffn);
         let stem = format!("blk.{layer}.ffn_down");
         let mut out = self.project(gated, &stem, config.width, Presence::Absent, "ffn")?;
         if config.arch.post_norms {
@@ -253,13 +265,10 @@ impl Builder<'_> {
 
     fn head(&mut self, x: ValueId) -> Result<(), ModelError> {
         let config = self.config;
-        let (rows, x) = match self.options.head {
+        let rows = match self.options.head {
             Head::None => return Ok(()),
-            Head::AllLogits => (Rows::Tokens, x),
-            Head::Logits | Head::Greedy => {
-                let last = self.plan.step(LastRow, &[x], "last", Rows::Fixed(1), config.width);
-                (Rows::Fixed(1), last)
-            }
+            Head::AllLogits => Rows::Tokens,
+            Head::Logits | Head::Greedy => Rows::Fixed(1),
         };
         let h = self.norm(x, "output_norm.weight", config.width, "h")?;
         let vocabulary = self.vocabulary()?;

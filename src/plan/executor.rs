@@ -62,6 +62,8 @@ pub struct BackendInfo {
     pub device: String,
     /// Whether a GPU adapter rasterises in software.
     pub software: bool,
+    /// Threads that share the work; one where the GPU does it.
+    pub threads: usize,
 }
 
 /// Where an executor's bytes are.

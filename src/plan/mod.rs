@@ -131,6 +131,34 @@ impl Plan {
         self.steps.push(Step { op: op.into(), inputs: inputs.to_vec(), outputs: vec![output] });
     }
 
+    /// Drops the steps whose temporaries nobody reads, and the values that only they had: what a run that only fills caches would
+    /// compute after the last of them. Ids change.
+    pub fn drop_unused_steps(&mut self) {
+        let mut read = vec![false; self.values.len()];
+        let mut kept = Vec::with_capacity(self.steps.len());
+        for step in std::mem::take(&mut self.steps).into_iter().rev() {
+            let used = |id: &ValueId| {
+                let storage = self.values[id.0 as usize].storage;
+                read[id.0 as usize] || matches!(storage, Storage::State | Storage::Output)
+            };
+            if step.outputs.iter().any(used) {
+                step.inputs.iter().for_each(|id| read[id.0 as usize] = true);
+                kept.push(step);
+            }
+        }
+        kept.reverse();
+        let mut ids = vec![None; self.values.len()];
+        let mut values = Vec::new();
+        for id in kept.iter_mut().flat_map(|step| step.inputs.iter_mut().chain(&mut step.outputs)) {
+            let new = *ids[id.0 as usize].get_or_insert_with(|| {
+                values.push(self.values[id.0 as usize].clone());
+                ValueId((values.len() - 1) as u32)
+            });
+            *id = new;
+        }
+        (self.steps, self.values) = (kept, values);
+    }
+
     /// The operand that a value is in a run of this extent.
     pub fn operand(&self, id: ValueId, extent: Extent) -> Operand {
         let value = self.value(id);

@@ -12,6 +12,7 @@ pub fn backend(info: &BackendInfo, reason: &str) -> Value {
         "backend": info.kind.to_string(),
         "device": info.device,
         "software": info.software,
+        "threads": info.threads,
         "reason": reason,
     })
 }

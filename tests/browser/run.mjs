@@ -13,6 +13,7 @@ import reference from "./tests/reference.mjs";
 import smallModels from "./tests/small_models.mjs";
 import soak from "./tests/soak.mjs";
 import stop from "./tests/stop.mjs";
+import threads from "./tests/threads.mjs";
 
 const filters = process.argv.slice(2);
 const tests = [
@@ -20,6 +21,7 @@ const tests = [
   ...failures, // Each failure with its own message.
   ...lostDevice, // A GPU that goes away.
   ...stop, // Stop ends a load, a prefill, a decode.
+  ...threads, // Which build runs on how many threads, and that threads come and go.
   ...memory, // Where the bytes are, and how long the header takes.
   ...kernels, // Every shader through both compilers, every kernel case on both backends.
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.
@@ -29,7 +31,7 @@ const tests = [
 
 requireBuilt("www/dist/index.html");
 requireBuilt("pkg/dist/index.js");
-requireBuilt("pkg/wasm/rushlight_bg.wasm");
+for (const build of ["compat", "full"]) requireBuilt(`pkg/wasm/${build}/rushlight_bg.wasm`);
 modelFile();
 if (tests.length === 0) {
   console.error(`no browser test is called like ${filters.join(" or ")}`);

@@ -71,6 +71,8 @@ function modelFacts({ info }: Model, memory: MemoryUse): Fact[] {
     { key: "name", label: "Model", text: `${name} (${info.architecture})`, value: name },
     { key: "backend", label: "Runs on", text: `${backend.kind.toUpperCase()}: ${backend.device}`, value: backend.kind },
     { key: "reason", label: "Because", text: backend.reason, value: backend.reason },
+    { key: "build", label: "Build", text: backend.build, value: backend.build },
+    { key: "threads", label: "Threads", text: count(backend.threads), value: backend.threads },
     { key: "memory", label: "Memory", text: `${bytes(held)} ${where}`, value: held },
     { key: "wasm", label: "WebAssembly heap", text: bytes(memory.wasm), value: memory.wasm },
     { key: "tokenizer", label: "… of which tokenizer", text: bytes(memory.tokenizer), value: memory.tokenizer },

@@ -1,6 +1,6 @@
 // What the controls say, as the options of the package.
 
-import type { BackendChoice, GenerateOptions, KvFormat, LoadOptions } from "rushlight";
+import type { BackendChoice, BuildChoice, GenerateOptions, KvFormat, LoadOptions, Precision } from "rushlight";
 
 import { controls } from "./view";
 
@@ -37,6 +37,18 @@ export function loadOptions(): LoadOptions {
     backend: controls.backend.value as BackendChoice,
     kv: controls.kv.value as KvFormat,
     ...(context === undefined ? {} : { context }),
+    ...onlyInAddress(),
+  };
+}
+
+/** Options for tests and for the curious, without controls: `?build=compat&threads=1&precision=exact`. */
+function onlyInAddress(): LoadOptions {
+  const query = new URLSearchParams(location.search);
+  const [build, threads, precision] = ["build", "threads", "precision"].map((name) => query.get(name) ?? undefined);
+  return {
+    ...(build === undefined ? {} : { build: build as BuildChoice }),
+    ...(threads === undefined ? {} : { threads: Number(threads) }),
+    ...(precision === undefined ? {} : { precision: precision as Precision }),
   };
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask build-web`: Rust to wasm, wasm to a module with its JavaScript, TypeScript to the package,
+//! `cargo xtask build-web`: Rust to wasm in two flavours, wasm to a module with its JavaScript, TypeScript to the package,
 //! and the package to the page. What is up to date is left alone.
 
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::fingerprint::{self, Stamp};
+use crate::flavour::Flavour;
 use crate::setup::{self, Scope};
 use crate::toolchain::{TARGET, WasmToolchain};
 use crate::{npm, paths, process, sizes};
@@ -16,21 +17,10 @@ const NAME: &str = "rushlight";
 /// Everything the wasm depends on, beside the compiler.
 const INPUTS: [&str; 6] =
     ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src", "shaders", "pkg/package-lock.json"];
-/// What wasm-opt may use beyond the first version of WebAssembly: what rustc emits with `simd128`.
-const WASM_FEATURES: [&str; 7] = [
-    "--enable-simd",
-    "--enable-bulk-memory",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
-
 /// Arguments of `cargo xtask build-web`.
 #[derive(clap::Args, Default)]
 pub struct Options {
-    /// Build the core that runs the kernels' own cases in a browser, to pkg/wasm-selftest, and nothing else
+    /// Build the cores that run the kernels' own cases in a browser, to pkg/wasm-selftest, and nothing else
     #[arg(long)]
     pub selftest: bool,
     /// More features of the crate
@@ -48,44 +38,56 @@ impl Options {
         features.join(",")
     }
 
-    /// Where the module goes: the selftest build stays out of the folder that is published.
+    /// Where the modules go, one folder a flavour: the selftest builds stay out of the folder that is published.
     fn output(&self) -> PathBuf {
         npm::folder(npm::PACKAGE).join(if self.selftest { "wasm-selftest" } else { "wasm" })
+    }
+
+    fn outputs(&self) -> Vec<PathBuf> {
+        Flavour::ALL.iter().map(|flavour| self.output().join(flavour.name())).collect()
     }
 }
 
 /// Builds what the options ask for.
 pub fn run(options: &Options) -> Result<()> {
-    let toolchain = setup::ensure(Scope::Build)?;
-    let core = build_core(&toolchain, options)?;
-    if options.selftest {
-        return sizes::print(&[options.output()]);
+    setup::ensure(Scope::Build)?;
+    let mut cores = String::new();
+    for flavour in Flavour::ALL {
+        cores += &build_core(flavour, options)?;
     }
-    build_script(npm::PACKAGE, &[npm::PACKAGE], &core)?;
-    build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &core)?;
-    sizes::print(&[options.output(), npm::folder(npm::PACKAGE).join("dist")])
+    if options.selftest {
+        return sizes::print(&options.outputs());
+    }
+    build_script(npm::PACKAGE, &[npm::PACKAGE], &cores)?;
+    build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &cores)?;
+    let mut folders = options.outputs();
+    folders.push(npm::folder(npm::PACKAGE).join("dist"));
+    sizes::print(&folders)
 }
 
 /// Rust to `pkg/wasm`; returns the fingerprint of its inputs.
-fn build_core(toolchain: &WasmToolchain, options: &Options) -> Result<String> {
-    let (features, output) = (options.features(), options.output());
+fn build_core(flavour: Flavour, options: &Options) -> Result<String> {
+    let toolchain = WasmToolchain::find_or_install(flavour)?;
+    let (features, output) = (options.features(), options.output().join(flavour.name()));
     let inputs: Vec<PathBuf> = INPUTS.iter().map(|input| paths::root().join(input)).collect();
-    let salt = format!("{}\n{features}\n{WASM_FEATURES:?}", toolchain.version());
+    let flags = [flavour.flags(), flavour.wasm_opt_flags().iter().map(|flag| flag.to_string()).collect()];
+    let salt = format!("{}\n{features}\n{flags:?}", toolchain.version());
     let core = fingerprint::tree(&salt, &inputs)?;
     let module = output.join(format!("{NAME}_bg.wasm"));
-    let stamp = Stamp::new(if options.selftest { "wasm-selftest" } else { "wasm" }, core.clone());
+    let name = format!("{}-{}", if options.selftest { "wasm-selftest" } else { "wasm" }, flavour.name());
+    let stamp = Stamp::new(&name, core.clone());
     if !stamp.is_fresh(&[module.clone(), output.join(format!("{NAME}.js"))]) {
         stamp.clear();
-        compile(toolchain, &features)?;
-        bind(&output)?;
-        optimise(&module)?;
+        compile(&toolchain, flavour, &features)?;
+        bind(flavour, &output)?;
+        optimise(flavour, &module)?;
         stamp.write()?;
     }
     Ok(core)
 }
 
-fn compile(toolchain: &WasmToolchain, features: &str) -> Result<()> {
-    let mut cargo = toolchain.cargo("build");
+fn compile(toolchain: &WasmToolchain, flavour: Flavour, features: &str) -> Result<()> {
+    let mut cargo = toolchain.cargo("build", flavour);
     cargo.args([
         "--package",
         NAME,
@@ -96,12 +98,12 @@ fn compile(toolchain: &WasmToolchain, features: &str) -> Result<()> {
         "--features",
         features,
     ]);
-    process::run(&format!("cargo build for {TARGET} ({features})"), &mut cargo).map(drop)
+    process::run(&format!("cargo build for {TARGET}, {} ({features})", flavour.name()), &mut cargo).map(drop)
 }
 
 /// Writes the JavaScript and type definitions that belong to the module.
-fn bind(output: &Path) -> Result<()> {
-    let compiled = paths::web_target().join(TARGET).join("web").join(format!("{NAME}.wasm"));
+fn bind(flavour: Flavour, output: &Path) -> Result<()> {
+    let compiled = flavour.target().join(TARGET).join("web").join(format!("{NAME}.wasm"));
     if output.exists() {
         std::fs::remove_dir_all(output).with_context(|| format!("cannot empty {}", output.display()))?;
     }
@@ -114,7 +116,7 @@ fn bind(output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn optimise(module: &Path) -> Result<()> {
+fn optimise(flavour: Flavour, module: &Path) -> Result<()> {
     let package = npm::folder(npm::PACKAGE);
     let program = process::npm_bin(&package, "wasm-opt");
     if !program.is_file() {
@@ -122,7 +124,7 @@ fn optimise(module: &Path) -> Result<()> {
     }
     let optimised = module.with_extension("wasm.optimised");
     let mut wasm_opt = process::command(program);
-    wasm_opt.arg("-Oz").args(WASM_FEATURES).arg(module).arg("-o").arg(&optimised);
+    wasm_opt.arg("-Oz").args(flavour.wasm_opt_flags()).arg(module).arg("-o").arg(&optimised);
     process::run("wasm-opt -Oz", &mut wasm_opt)?;
     std::fs::rename(&optimised, module).with_context(|| format!("cannot write {}", module.display()))
 }

@@ -15,6 +15,7 @@ mod demo;
 mod download;
 mod fetch_model;
 mod fingerprint;
+mod flavour;
 mod npm;
 mod packages;
 mod paths;

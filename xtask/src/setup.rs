@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::flavour::Flavour;
 use crate::packages::{self, Need};
 use crate::toolchain::WasmToolchain;
 use crate::{cargo_deny, npm};
@@ -27,18 +28,20 @@ pub enum Scope {
 
 /// Sets everything up that the scope asks for.
 pub fn run(options: &Options) -> Result<()> {
-    ensure(options.scope).map(drop)
+    ensure(options.scope)
 }
 
-/// Sees to it that all is there, and returns the wasm compiler it found.
-pub fn ensure(scope: Scope) -> Result<WasmToolchain> {
+/// Sees to it that all is there.
+pub fn ensure(scope: Scope) -> Result<()> {
     let needs: &[Need] = match scope {
         Scope::Build => &[],
         Scope::Ask => &[Need::Chromium],
         Scope::Test => &[Need::SoftwareVulkan, Need::Chromium, Need::Firefox],
     };
     packages::ensure(needs)?;
-    let toolchain = WasmToolchain::find_or_install()?;
+    for flavour in Flavour::ALL {
+        WasmToolchain::find_or_install(flavour)?;
+    }
     let projects: &[&str] = match scope {
         Scope::Build => &[npm::PACKAGE, npm::PAGE],
         Scope::Ask | Scope::Test => &[npm::PACKAGE, npm::PAGE, npm::BROWSER_TESTS],
@@ -49,5 +52,5 @@ pub fn ensure(scope: Scope) -> Result<WasmToolchain> {
     if scope == Scope::Test {
         cargo_deny::find_or_install()?;
     }
-    Ok(toolchain)
+    Ok(())
 }

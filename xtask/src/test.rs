@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::flavour::Flavour;
 use crate::setup::Scope;
 use crate::toolchain::WasmToolchain;
 use crate::{build_web, cargo_deny, fetch_model, npm, packages, process, setup, tidy};
@@ -39,7 +40,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 
 /// The whole list.
 const STEPS: [Step; 17] = [
-    step("setup", true, || setup::ensure(Scope::Test).map(|_| String::new())),
+    step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
     step("fetch-model", true, || fetch_model::run(&fetch_model::Options::default()).map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
     step("clippy", true, || clippy("rushlight")),
@@ -146,21 +147,27 @@ fn clippy(package: &str) -> Result<String> {
 fn clippy_wasm32() -> Result<String> {
     const CORE: [&str; 6] =
         ["--package", "rushlight", "--lib", "--no-default-features", "--features", "web,selftest"];
-    let toolchain = WasmToolchain::find_or_install()?;
-    if toolchain.has_clippy() {
-        let mut cargo = toolchain.cargo("clippy");
-        cargo.args(CORE).args(["--", "-D", "warnings"]);
-        return process::run("cargo clippy (wasm32)", &mut cargo);
+    let mut outputs = String::new();
+    for flavour in Flavour::ALL {
+        let toolchain = WasmToolchain::find_or_install(flavour)?;
+        let name = flavour.name();
+        if toolchain.has_clippy() {
+            let mut cargo = toolchain.cargo("clippy", flavour);
+            cargo.args(CORE).args(["--", "-D", "warnings"]);
+            outputs += &process::run(&format!("cargo clippy (wasm32, {name})"), &mut cargo)?;
+            continue;
+        }
+        println!(
+            "  Debian's rustc-web comes without clippy: only the compiler's own lints are checked for wasm32"
+        );
+        let mut cargo = toolchain.cargo("check", flavour);
+        let output = process::run(&format!("cargo check (wasm32, {name})"), cargo.args(CORE))?;
+        if let Some(line) = output.lines().position(|line| line.starts_with("warning")) {
+            bail!("wasm32: {}", output.lines().skip(line).take(2).collect::<Vec<_>>().join(" "));
+        }
+        outputs += &output;
     }
-    println!(
-        "  Debian's rustc-web comes without clippy: only the compiler's own lints are checked for wasm32"
-    );
-    let mut cargo = toolchain.cargo("check");
-    let output = process::run("cargo check (wasm32)", cargo.args(CORE))?;
-    if let Some(line) = output.lines().position(|line| line.starts_with("warning")) {
-        bail!("wasm32: {}", output.lines().skip(line).take(2).collect::<Vec<_>>().join(" "));
-    }
-    Ok(output)
+    Ok(outputs)
 }
 
 fn licences() -> Result<String> {

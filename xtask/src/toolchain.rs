@@ -1,10 +1,12 @@
-//! Which compiler makes wasm: rustup's where its wasm32 target is or can be had, Debian's else.
+//! Which compiler makes wasm: rustup's where what a build needs of it is or can be had (the wasm32 target, and for the build with
+//! threads the library's source), Debian's else.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::flavour::Flavour;
 use crate::{packages, process};
 
 /// The one target of web builds.
@@ -19,7 +21,7 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// A compiler for [`TARGET`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WasmToolchain {
-    /// The default toolchain, which has the target's standard library.
+    /// The default toolchain, which has the target's standard library, or its source where a flavour needs that.
     Installed,
     /// Debian's rustc-web: no standard library for the target, but the source to build it from.
     Debian {
@@ -30,35 +32,34 @@ pub enum WasmToolchain {
 
 impl WasmToolchain {
     /// The toolchain that is there, without installing anything.
-    pub fn find() -> Option<Self> {
+    pub fn find(flavour: Flavour) -> Option<Self> {
         let only = std::env::var(OVERRIDE).unwrap_or_default();
         (only != "debian")
-            .then(find_installed)
+            .then(|| find_installed(flavour))
             .flatten()
             .or_else(|| (only != "rustup").then(find_debian).flatten())
     }
 
-    /// The toolchain that is there, or the first of `rustup target add` and Debian's packages that works.
-    pub fn find_or_install() -> Result<Self> {
-        if let Some(found) = Self::find() {
+    /// The toolchain that is there, or the first of rustup's and Debian's packages that works.
+    pub fn find_or_install(flavour: Flavour) -> Result<Self> {
+        if let Some(found) = Self::find(flavour) {
             return Ok(found);
         }
+        let (what, arguments) = rustup_arguments(flavour);
         if std::env::var(OVERRIDE).is_ok_and(|only| only == "debian") {
             packages::install(&DEBIAN_PACKAGES, None)?;
         } else {
-            let rustup = process::run(
-                "rustup: wasm32 target",
-                process::command("rustup").args(["target", "add", TARGET]),
-            );
-            if rustup.is_err() {
-                eprintln!("  rustup cannot fetch the wasm32 target here: taking Debian's toolchain");
+            let mut rustup = process::command("rustup");
+            if process::run(&format!("rustup: {what}"), rustup.args(arguments)).is_err() {
+                eprintln!("  rustup cannot fetch {what} here: taking Debian's toolchain");
                 packages::install(&DEBIAN_PACKAGES, None)?;
             }
         }
-        match Self::find() {
+        match Self::find(flavour) {
             Some(found) => Ok(found),
             None => bail!(
-                "no compiler for wasm32: run `rustup target add {TARGET}`, or on Debian install {} (rustc {}.{} or newer)",
+                "no compiler for wasm32: run `rustup {}`, or on Debian install {} (rustc {}.{} or newer)",
+                arguments.join(" "),
                 DEBIAN_PACKAGES.join(" "),
                 OLDEST.0,
                 OLDEST.1
@@ -66,29 +67,25 @@ impl WasmToolchain {
         }
     }
 
-    /// `cargo <subcommand>` of this toolchain with everything that building for [`TARGET`] needs.
-    pub fn cargo(&self, subcommand: &str) -> Command {
+    /// `cargo <subcommand>` of this toolchain with everything that building a flavour for [`TARGET`] needs.
+    pub fn cargo(&self, subcommand: &str, flavour: Flavour) -> Command {
         let mut command = match self {
             Self::Installed => process::cargo(),
             Self::Debian { linker } => {
                 let mut command = process::command(DEBIAN_CARGO);
                 command
                     .env("RUSTC", DEBIAN_RUSTC)
-                    .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     .env_remove("RUSTUP_TOOLCHAIN");
                 command
             }
         };
-        // These would replace the target's flags in .cargo/config.toml, and the build needs those.
-        command
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("CARGO_BUILD_RUSTFLAGS");
-        command.env("CARGO_TARGET_DIR", crate::paths::web_target());
+        flavour.set_flags(&mut command);
+        command.env("CARGO_TARGET_DIR", flavour.target());
         command.arg(subcommand).args(["--target", TARGET]);
-        if matches!(self, Self::Debian { .. }) {
-            command.arg("-Zbuild-std=std,panic_abort");
+        if flavour.builds_std() || matches!(self, Self::Debian { .. }) {
+            // The flag is one of nightly's; the variable lets a stable compiler take it.
+            command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
         }
         command
     }
@@ -111,7 +108,20 @@ impl WasmToolchain {
 /// Debian's compiler, its cargo, the library's source and a linker.
 pub const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
 
-fn find_installed() -> Option<WasmToolchain> {
+/// What rustup has to fetch for a flavour: its name for people, and how to ask for it.
+fn rustup_arguments(flavour: Flavour) -> (&'static str, [&'static str; 3]) {
+    if flavour.builds_std() {
+        ("the library's source", ["component", "add", "rust-src"])
+    } else {
+        ("the wasm32 target", ["target", "add", TARGET])
+    }
+}
+
+fn find_installed(flavour: Flavour) -> Option<WasmToolchain> {
+    if flavour.builds_std() {
+        return has_source(&process::ask("rustc", &["--print", "sysroot"])?)
+            .then_some(WasmToolchain::Installed);
+    }
     let library = process::ask("rustc", &["--print", "target-libdir", "--target", TARGET])?;
     let core = std::fs::read_dir(library)
         .ok()?
@@ -123,10 +133,15 @@ fn find_installed() -> Option<WasmToolchain> {
 fn find_debian() -> Option<WasmToolchain> {
     let version = process::ask(DEBIAN_RUSTC, &["--version"])?;
     let sysroot = process::ask(DEBIAN_RUSTC, &["--print", "sysroot"])?;
-    let source = Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock");
     let linker = find_linker()?;
-    let usable = parse_version(&version)? >= OLDEST && source.is_file() && Path::new(DEBIAN_CARGO).is_file();
+    let usable =
+        parse_version(&version)? >= OLDEST && has_source(&sysroot) && Path::new(DEBIAN_CARGO).is_file();
     usable.then_some(WasmToolchain::Debian { linker })
+}
+
+/// Whether a compiler's folder holds the standard library's source.
+fn has_source(sysroot: &str) -> bool {
+    Path::new(sysroot).join("lib/rustlib/src/rust/library/Cargo.lock").is_file()
 }
 
 fn find_linker() -> Option<PathBuf> {
@@ -159,11 +174,27 @@ mod tests {
     #[test]
     fn debian_builds_the_standard_library_and_names_its_linker() {
         let toolchain = WasmToolchain::Debian { linker: "/somewhere/wasm-ld".into() };
-        let command = toolchain.cargo("build");
+        let command = toolchain.cargo("build", Flavour::Compat);
         let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
         assert!(arguments.contains(&"-Zbuild-std=std,panic_abort".to_owned()), "{arguments:?}");
         let linker =
             command.get_envs().find(|(name, _)| *name == "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER");
         assert_eq!(linker.and_then(|(_, value)| value), Some("/somewhere/wasm-ld".as_ref()));
+    }
+
+    #[test]
+    fn the_build_with_threads_compiles_its_library_and_has_flags_of_its_own() {
+        let toolchain = WasmToolchain::Installed;
+        let encoded = |flavour: Flavour| {
+            let command = toolchain.cargo("build", flavour);
+            let builds_std = command.get_args().any(|argument| argument == "-Zbuild-std=std,panic_abort");
+            let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
+            (builds_std, flags.and_then(|(_, value)| Some(value?.to_string_lossy().into_owned())))
+        };
+        assert_eq!(encoded(Flavour::Compat), (false, None));
+        let (builds_std, flags) = encoded(Flavour::Full);
+        assert!(builds_std);
+        assert!(flags.is_some_and(|flags| flags.contains("+atomics") && flags.contains("--shared-memory")));
+        assert_ne!(Flavour::Compat.target(), Flavour::Full.target());
     }
 }

@@ -48,8 +48,8 @@ impl Fields {
                 }
                 let (lower, upper) = self.quants[..32].split_at_mut(16);
                 for (j, byte) in block[at..at + 16].iter().enumerate() {
-                    lower[j] = byte & 0x0f | (high >> j & 1) as u8 * 16;
-                    upper[j] = byte >> 4 | (high >> (j + 16) & 1) as u8 * 16;
+                    lower[j] = (byte & 0x0f) | ((high >> j & 1) as u8) << 4;
+                    upper[j] = (byte >> 4) | ((high >> (j + 16) & 1) as u8) << 4;
                 }
             }
             DType::Q8_0 => {
@@ -60,8 +60,8 @@ impl Fields {
             }
             DType::Q2_K => {
                 (self.scale, self.min) = (pair(80), pair(82));
-                for g in 0..16 {
-                    (self.scales[g], self.mins[g]) = (block[g] & 0x0f, block[g] >> 4);
+                for ((scale, min), byte) in self.scales.iter_mut().zip(&mut self.mins).zip(block) {
+                    (*scale, *min) = (byte & 0x0f, byte >> 4);
                 }
                 self.two_bits(&block[16..80]);
             }

@@ -30,6 +30,9 @@ const HEADERS = {
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'",
 };
 
+/** The headers without which a page is not cross-origin isolated. */
+const ISOLATION = ["cross-origin-opener-policy", "cross-origin-embedder-policy"];
+
 /** A folder behind a path; the longest path that fits decides. */
 const FOLDERS = [
   ["/pkg/dist/", inRepository("pkg/dist")],
@@ -60,9 +63,12 @@ const DAMAGED = {
 /** The package's worker, in the package and as the page bundles it. */
 const WORKER = /\/worker[^/]*\.js$/;
 
-/** Starts the server on a free port; `aborted` counts the bodies whose reader went away, `beforeWorker` is a test's to set. */
+/**
+ * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
+ * `missing`, a pattern of paths that are not found; `isolated` to false.
+ */
 export async function startServer() {
-  const state = { aborted: 0, beforeWorker: undefined };
+  const state = { aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -85,7 +91,7 @@ async function handle(request, answer, state) {
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
   const damage = DAMAGED[pathname];
   if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
-  const file = resolveFile(pathname);
+  const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname);
   if (file === undefined) {
     answer.writeHead(404, { ...HEADERS, "content-type": "text/plain" }).end("not found");
     return;
@@ -108,8 +114,10 @@ function resolveFile(pathname) {
 
 async function sendFile(answer, file, { end, flip = [], breakAt, bytesPerMs }, state) {
   const size = end ?? statSync(file).size;
+  const headers = { ...HEADERS };
+  if (!state.isolated) for (const name of ISOLATION) delete headers[name];
   answer.writeHead(200, {
-    ...HEADERS,
+    ...headers,
     "content-type": TYPES[path.extname(file)] ?? "application/octet-stream",
     "content-length": size,
   });

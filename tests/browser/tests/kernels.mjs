@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 
 import { requireBuilt } from "../lib/paths.mjs";
 
-async function selftestPage(context, browser) {
-  requireBuilt("pkg/wasm-selftest/rushlight_bg.wasm");
-  const page = await context.page(browser, "/test/selftest.html");
+async function selftestPage(context, browser, build, threads = 1) {
+  requireBuilt(`pkg/wasm-selftest/${build}/rushlight_bg.wasm`);
+  const page = await context.page(browser, `/test/selftest.html?build=${build}&threads=${threads}`);
   await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
   return page;
 }
@@ -16,7 +16,7 @@ function shaders(browser) {
   return {
     name: `kernels: every shader compiles in ${browser} without a message`,
     async run(context) {
-      const page = await selftestPage(context, browser);
+      const page = await selftestPage(context, browser, "compat");
       const { count, said } = await page.evaluate(() => globalThis.selftest.compileShaders());
       assert.ok(count > 0);
       assert.deepEqual(said, []);
@@ -25,16 +25,17 @@ function shaders(browser) {
   };
 }
 
-function cases(browser, backend) {
+function cases(browser, backend, build, threads) {
   return {
-    name: `kernels: every case on ${browser}'s ${backend}`,
+    name: `kernels: every case on ${browser}'s ${backend}, ${build}, threads: ${threads}`,
     async run(context) {
-      const page = await selftestPage(context, browser);
-      await page.evaluate((backend) => globalThis.selftest.runCases(backend), backend);
-      await page.waitFor("all cases", () => globalThis.progress.ended, undefined, 900_000);
+      const page = await selftestPage(context, browser, build, threads);
+      await page.evaluate((backend) => void globalThis.selftest.runCases(backend), backend);
+      await page.waitFor("all cases", () => globalThis.progress?.ended, undefined, 900_000);
       const { device, total, done, worst, wrong } = await page.evaluate(() => globalThis.progress);
       assert.deepEqual(wrong, []);
       assert.equal(done, total);
+      if (backend === "cpu") assert.match(device, new RegExp(`${threads} thread`));
       return `${total} cases on ${device}, at most ${worst.toFixed(3)} of the error allowed`;
     },
   };
@@ -43,7 +44,9 @@ function cases(browser, backend) {
 export default [
   shaders("chromium"),
   shaders("firefox"),
-  cases("chromium", "cpu"),
-  cases("chromium", "gpu"),
-  cases("firefox", "gpu"),
+  cases("chromium", "cpu", "compat", 1),
+  cases("chromium", "cpu", "full", 2),
+  cases("firefox", "cpu", "full", 2),
+  cases("chromium", "gpu", "full", 1),
+  cases("firefox", "gpu", "compat", 1),
 ];

@@ -24,12 +24,12 @@ export function compareGreedy(ids, item, wanted) {
   return wanted;
 }
 
-function greedy(browser, backend, prompt, wanted, patience = 600_000) {
+function greedy(browser, backend, build, threads, prompt, wanted, patience = 600_000) {
   const item = items.find(({ name }) => name === prompt);
   return {
-    name: `reference: ${browser} ${backend}: ${wanted} tokens of ${prompt}`,
+    name: `reference: ${browser} ${backend}, ${build}, threads: ${threads}: ${wanted} tokens of ${prompt}`,
     async run(context) {
-      const page = await context.page(browser);
+      const page = await context.page(browser, `/?build=${build}&threads=${threads}&precision=exact`);
       await fillIn(page, { backend, kv: "f32", prompt: item.prompt, maxTokens: wanted, temperature: 0 });
       const { failure, facts, tokens } = await generate(page, { patience });
       assert.equal(failure, null, failure?.text);
@@ -37,6 +37,8 @@ function greedy(browser, backend, prompt, wanted, patience = 600_000) {
       if (same === item.greedy_ids.length) assert.equal(tokens.map(({ text }) => text).join(""), item.greedy_text);
       assert.equal(facts.backend.value, backend);
       assert.equal(facts.reason.value, "asked for");
+      assert.equal(facts.build.value, build);
+      if (backend === "cpu") assert.equal(facts.threads.value, threads);
       assert.equal(facts.tokens.value, wanted);
       assert.equal(facts["prompt-tokens"].value, item.ids.length);
       return `${same} equal, ${facts.backend.text}, first token ${facts["first-token-ms"].text}, decode ${facts.decode.text}`;
@@ -45,10 +47,13 @@ function greedy(browser, backend, prompt, wanted, patience = 600_000) {
 }
 
 export default [
-  greedy("chromium", "cpu", "short_capital", 32),
-  greedy("firefox", "cpu", "short_capital", 32),
-  greedy("chromium", "gpu", "short_capital", 2),
-  greedy("firefox", "gpu", "short_capital", 4),
+  greedy("chromium", "cpu", "compat", 1, "short_capital", 32),
+  greedy("chromium", "cpu", "full", 2, "short_capital", 32),
+  greedy("firefox", "cpu", "compat", 1, "short_capital", 32),
+  greedy("firefox", "cpu", "full", 2, "short_capital", 32),
+  greedy("chromium", "gpu", "full", 1, "short_capital", 2),
+  greedy("firefox", "gpu", "full", 1, "short_capital", 4),
+  greedy("firefox", "gpu", "compat", 1, "short_capital", 1),
   {
     name: "reference: auto takes the CPU where the GPU is software, and says so",
     async run(context) {

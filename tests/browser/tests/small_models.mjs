@@ -30,13 +30,13 @@ function deviation(got, expected) {
   return Number.isNaN(largest) ? Infinity : largest / spread;
 }
 
-function logits(browser, backend) {
+function logits(browser, backend, build, threads) {
   return {
-    name: `small models: ${browser} ${backend}: llama.cpp's logits`,
+    name: `small models: ${browser} ${backend}, ${build}, threads: ${threads}: llama.cpp's logits`,
     async run(context) {
-      requireBuilt("pkg/wasm-selftest/rushlight_bg.wasm");
+      requireBuilt(`pkg/wasm-selftest/${build}/rushlight_bg.wasm`);
       const allowed = writeSmallModels();
-      const page = await context.page(browser, "/test/selftest.html");
+      const page = await context.page(browser, `/test/selftest.html?build=${build}&threads=${threads}`);
       await page.waitFor("the selftest build", () => globalThis.selftest !== undefined);
       const models = oracles();
       assert.deepEqual(models.map(({ name }) => name).sort(), Object.keys(allowed).sort());
@@ -62,4 +62,10 @@ function logits(browser, backend) {
   };
 }
 
-export default [logits("chromium", "cpu"), logits("chromium", "gpu"), logits("firefox", "gpu")];
+export default [
+  logits("chromium", "cpu", "compat", 1),
+  logits("chromium", "cpu", "full", 2),
+  logits("firefox", "cpu", "full", 2),
+  logits("chromium", "gpu", "full", 1),
+  logits("firefox", "gpu", "full", 1),
+];

@@ -1,0 +1,12 @@
+// A thread for the selftest build's pool, as pkg/src/pool-worker.ts is one for the package's.
+import { abandonPool, initSync, joinPool } from "/pkg/wasm-selftest/full/rushlight.js";
+
+globalThis.onmessage = ({ data }) => {
+  initSync(data);
+  try {
+    joinPool(() => globalThis.postMessage(null));
+  } catch (error) {
+    abandonPool();
+    throw error;
+  }
+};
