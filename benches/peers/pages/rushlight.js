@@ -30,11 +30,9 @@ async function timed(model, prompt, tokens) {
 }
 
 /** Embeds the same text again and again, after two runs that are not timed. */
-globalThis.measureEmbedding = async ({ files, threads, text, runs }) => {
-  const rushlight = await import("/pkg/dist/index.js");
-  const load = rushlight.loadEmbedder ?? rushlight.loadModel;
-  const model = await load(files, { backend: "cpu", threads });
-  if (typeof model.embed !== "function") throw new Error("the package has no embed yet");
+globalThis.measureEmbedding = async ({ folder, threads, text, runs }) => {
+  const { loadModel } = await import("/pkg/dist/index.js");
+  const model = await loadModel(folder, { backend: "cpu", threads });
   const ms = [];
   let vector;
   for (let run = 0; run < runs + 2; run++) {
