@@ -7,9 +7,9 @@ mod common;
 
 use std::fs::read_to_string;
 
-use common::load;
+use common::load_with;
 use rushlight::sampler::Settings;
-use rushlight::session::{BackendChoice, Event, GenerateOptions, Session};
+use rushlight::session::{BackendChoice, Event, GenerateOptions, LoadOptions, Session};
 
 /// Answers whose first ones may still take memory: each kind below has come at least once.
 const SETTLED: usize = 10;
@@ -65,7 +65,8 @@ fn answer(session: &mut Session, turn: usize) {
 
 #[test]
 fn memory_and_threads_are_flat_after_ten_answers() {
-    let mut session = load(BackendChoice::Cpu);
+    let mut session =
+        load_with(LoadOptions { backend: BackendChoice::Cpu, context: Some(512), ..LoadOptions::default() });
     let (mut settled, mut most, mut threads) = (None, 0, Vec::new());
     let count = answers();
     assert!(count > SETTLED, "RUSHLIGHT_SOAK: expected more than {SETTLED}, got {count}");

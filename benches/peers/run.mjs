@@ -1,7 +1,7 @@
 // Measures both sides in one headless Chromium, page by page in turn, and prints a line of JSON for each page:
 //
 //     node run.mjs generation --url URL --model PATH --threads 2 --runs 5
-//     node run.mjs embedding --url URL --graph PATH --files PATH,PATH --text TEXT --ids 1,2,3 --threads 2 --runs 5
+//     node run.mjs embedding --url URL --graph PATH --folder PATH --text TEXT --ids 1,2,3 --threads 2 --runs 5
 //
 // The server (started by `cargo xtask bench cpu`) sends COOP and COEP, so that threads work. Each page is a context of its own:
 // nothing is cached, and nothing that one side holds is left when the other's turn comes.
@@ -23,7 +23,7 @@ const { values: options, positionals } = parseArgs({
     url: { type: "string" },
     model: { type: "string" },
     graph: { type: "string" },
-    files: { type: "string" },
+    folder: { type: "string" },
     text: { type: "string" },
     ids: { type: "string" },
     threads: { type: "string", default: "1" },
@@ -65,7 +65,7 @@ const KINDS = {
     sides: ["rushlight", "onnxruntime"],
     request: () => ({
       graph: options.graph,
-      files: options.files?.split(","),
+      folder: options.folder,
       threads: Number(options.threads),
       text: options.text,
       ids: options.ids.split(",").map(Number),

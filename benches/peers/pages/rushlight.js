@@ -6,12 +6,13 @@ globalThis.measureGeneration = async ({ model: url, threads, first, prompt, toke
   const { loadModel } = await import("/pkg/dist/index.js");
   const model = await loadModel(url, { backend: "cpu", threads });
   const loaded = performance.now();
+  const { device, build, threads: running } = model.info.backend;
+  if (running !== threads) throw new Error(`the package runs ${running} threads, not ${threads}`);
   const warm = await timed(model, first, 2);
   const long = tokens > 0 ? await timed(model, prompt, tokens) : {};
   const memory = await model.memory();
-  const device = model.info.backend.device;
   model.dispose();
-  return { loadMs: loaded - began, firstTokenMs: warm.firstAt - began, ...long, device, wasmBytes: memory.wasm };
+  return { loadMs: loaded - began, firstTokenMs: warm.firstAt - began, ...long, device: `${device}, build ${build}`, wasmBytes: memory.wasm };
 };
 
 /** Answers `prompt` with `tokens` tokens: when the first and the last came, on this page's clock. */
@@ -29,11 +30,9 @@ async function timed(model, prompt, tokens) {
 }
 
 /** Embeds the same text again and again, after two runs that are not timed. */
-globalThis.measureEmbedding = async ({ files, threads, text, runs }) => {
-  const rushlight = await import("/pkg/dist/index.js");
-  const load = rushlight.loadEmbedder ?? rushlight.loadModel;
-  const model = await load(files, { backend: "cpu", threads });
-  if (typeof model.embed !== "function") throw new Error("the package has no embed yet");
+globalThis.measureEmbedding = async ({ folder, threads, text, runs }) => {
+  const { loadModel } = await import("/pkg/dist/index.js");
+  const model = await loadModel(folder, { backend: "cpu", threads });
   const ms = [];
   let vector;
   for (let run = 0; run < runs + 2; run++) {

@@ -64,7 +64,7 @@ async function answer({ turn, tokens }) {
   return count;
 }
 
-/** In the page: bytes of the WebAssembly memory and of all JavaScript heaps, the worker's among them. */
+/** In the page: bytes of the WebAssembly memory, and of all heaps, the workers' among them. Chromium counts a shared memory there too. */
 async function memory() {
   const { wasm } = await globalThis.model.memory();
   return { wasm, heaps: (await performance.measureUserAgentSpecificMemory()).bytes };

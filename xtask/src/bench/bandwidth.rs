@@ -13,3 +13,16 @@ pub fn read(threads: usize, runs: usize) -> Samples {
     test.bytes_per_second(threads);
     Samples((0..runs).map(|_| test.bytes_per_second(threads)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::limits::sum;
+
+    #[test]
+    fn every_word_is_read_once() {
+        for count in [0_u64, 1, 31, 32, 33, 1000] {
+            let words: Vec<u64> = (0..count).collect();
+            assert_eq!(sum(&words), count * count.saturating_sub(1) / 2);
+        }
+    }
+}

@@ -26,6 +26,8 @@ const TOLERANCE: f64 = 1e-4;
 
 const SCRIPT: &str = "benches/peers/onnx_embed.py";
 const FOLDER_URL: &str = "/minilm";
+/// As the package takes a folder: with a slash at its end.
+const FOLDER_ARGUMENT: &str = "/minilm/";
 const GRAPH_URL: &str = "/graph/minilm.onnx";
 
 fn sentence() -> (String, String) {
@@ -60,7 +62,7 @@ pub fn measure(bench: &Bench) -> Result<Section> {
         let mut ours = our_command(bench, &minilm.folder, &text, threads);
         compare_native(bench, &mut section, threads, &mut ours, &mut theirs)?;
         let mut driver = server.driver("embedding", threads);
-        driver.args(["--graph", GRAPH_URL, "--files", FOLDER_URL, "--text", &text, "--ids", &ids]);
+        driver.args(["--graph", GRAPH_URL, "--folder", FOLDER_ARGUMENT, "--text", &text, "--ids", &ids]);
         compare_browser(bench, &mut section, threads, &mut driver)?;
     }
     // The sentence and its ids are 126 times the same.
