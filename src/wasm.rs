@@ -20,6 +20,7 @@ use wasm_bindgen_futures::JsFuture;
 use crate::cpu::pool;
 use crate::model::arch::Body;
 use crate::model::hf;
+use crate::plan::Precision;
 use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Host, LoadOptions, Loader, Session,
     SessionError,
@@ -158,6 +159,12 @@ pub async fn create_engine(
         "f32" => DType::F32,
         other => return Err(error("ERR_BAD_ARGUMENT", &format!("kv: expected f16 or f32, got {other}"))),
     };
+    let precision = match options.precision.as_deref() {
+        None => Precision::default(),
+        Some(name) => Precision::parse(name).ok_or_else(|| {
+            error("ERR_BAD_ARGUMENT", &format!("precision: expected exact or fast, got {name}"))
+        })?,
+    };
     let files: Option<hf::Files> = options.files.map(Into::into);
     let load = LoadOptions {
         backend: BackendChoice::parse(&options.backend).map_err(session_error)?,
@@ -165,7 +172,7 @@ pub async fn create_engine(
         kv,
         context: options.context,
         threads: options.threads,
-        ..LoadOptions::default()
+        precision,
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
@@ -402,7 +409,6 @@ mod selftest {
     impl PoolTrap {
         /// The pool, still without the thread that the page lends it.
         #[wasm_bindgen(constructor)]
-        #[expect(clippy::new_without_default, reason = "JavaScript has no such thing")]
         pub fn new() -> Self {
             PoolTrap(pool::Pool::lent(2))
         }
@@ -416,7 +422,9 @@ mod selftest {
                     lost.store(true, Ordering::Release);
                     panic!("a task of the test");
                 }
-                while !lost.load(Ordering::Acquire) {}
+                while !lost.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
             });
         }
     }

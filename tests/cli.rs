@@ -227,6 +227,30 @@ fn perplexity_is_a_number() {
     assert!(text.contains(&format!("{nll:.6}")), "{text}");
 }
 
+#[test]
+fn bench_times_prompts_and_decoding_so_often_as_asked() {
+    let folder = Folder::new("bench");
+    let lengths = ["--prompt-tokens", "9,20", "--decode-tokens", "5"];
+    let out = json(&folder.text("bench", &[&lengths[..], &["--runs", "3", "--json"]].concat()));
+    let results = out["results"].as_array().expect("a list");
+    let shapes: Vec<_> = results.iter().map(|r| (r["test"].as_str(), number(r, "/tokens") as u32)).collect();
+    assert_eq!(shapes, [(Some("prefill"), 9), (Some("prefill"), 20), (Some("decode"), 5)]);
+    for result in results {
+        for run in 0..3 {
+            let (ms, rate) =
+                (number(result, &format!("/ms/{run}")), number(result, &format!("/tokens_per_second/{run}")));
+            assert!(ms > 0.0 && (rate * ms / 1e3 - number(result, "/tokens")).abs() < 1e-6, "{result}");
+        }
+        assert_eq!(result["ms"].as_array().map(Vec::len), Some(3));
+    }
+    assert!(number(&out, "/info/weight_bytes") > 0.0);
+    let text = folder.text("bench", &[&lengths[..], &["--runs", "1"]].concat());
+    assert_eq!(text.lines().filter(|line| line.contains("tokens/s")).count(), 3, "{text}");
+    fails(&folder.run("bench", &["--runs", "0"]), 2, "ERR_BAD_ARGUMENT", "--runs");
+    let nothing = ["--prompt-tokens", "0", "--decode-tokens", "0"];
+    fails(&folder.run("bench", &nothing), 2, "ERR_BAD_ARGUMENT", "--prompt-tokens");
+}
+
 /// A server, stopped when dropped.
 struct Server(Child);
 

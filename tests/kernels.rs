@@ -9,9 +9,10 @@ mod gpu_support;
 use std::time::Instant;
 
 use rushlight::cpu::{CpuExecutor, CpuOptions};
-use rushlight::kernel::Case;
-use rushlight::plan::{Executor, Precision};
-use rushlight::selftest::{CaseError, CaseReport, run_case};
+use rushlight::formats::quant::dequantise;
+use rushlight::kernel::{Case, Op};
+use rushlight::plan::{Executor, Precision, Progress};
+use rushlight::selftest::{CaseError, CaseReport, load_case, run_case};
 
 /// Runs the cases that `wanted` takes, and fails with the list of those that are wrong.
 fn run<E: Executor>(what: &str, executor: &mut E, wanted: impl Fn(&Case) -> bool) {
@@ -64,12 +65,81 @@ fn cpu_agrees_with_the_references() {
     run("CPU", &mut executor, |_| true);
 }
 
+/// A row of activations as the fast path takes it: bytes with a scale for each 32, as numbers.
+fn quantised(x: &[f32]) -> Vec<f64> {
+    let blocks = x.chunks_exact(32).map(|block| {
+        let largest = block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+        let (scale, inverse) = (largest / 127.0, if largest > 0.0 { 127.0 / largest } else { 0.0 });
+        block.iter().map(move |x| f64::from((x * inverse).round_ties_even()) * f64::from(scale))
+    });
+    blocks.flatten().collect()
+}
+
+/// The fast path is the product of the file's weights with activations as bytes, and nothing else is lost: it equals that product in
+/// f64 up to f32 rounding, and stays within half a step of each activation's byte of the exact one.
+#[test]
+fn fast_products_lose_only_what_bytes_lose() {
+    let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Fast, clock });
+    let cases = rushlight::kernel::all_cases();
+    let mut seen = std::collections::BTreeMap::new();
+    for case in cases.iter().filter(|case| matches!(case.op, Op::MatMul(_))) {
+        let (x, weight) = (case.inputs[0].operand, case.inputs[1].operand);
+        if weight.dtype.block_elements() == 1 {
+            continue;
+        }
+        let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&case.input_bytes(0));
+        let mut weights = vec![0.0; weight.elements()];
+        dequantise(weight.dtype, &case.input_bytes(1), &mut weights).expect("whole blocks");
+        let got = pollster::block_on(async {
+            let loaded = load_case(&mut executor, case).await?;
+            executor.begin(loaded.plan, loaded.extent)?;
+            while executor.advance(50.0).await? == Progress::More {}
+            executor.read(loaded.plan, loaded.outputs[0]).await
+        });
+        let got: Vec<f32> = bytemuck::pod_collect_to_vec(&got.expect("the executor takes its own cases"));
+        let worst = seen.entry(weight.dtype).or_insert((0.0f64, 0.0f64));
+        for (t, row) in numbers.chunks_exact(x.cols).enumerate() {
+            let bytes = quantised(row);
+            // Half a step of each block.
+            let steps: Vec<f64> = row
+                .chunks_exact(32)
+                .map(|block| f64::from(block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()))) / 254.0)
+                .collect();
+            for (n, weights) in weights.chunks_exact(x.cols).enumerate() {
+                let (mut exact, mut lossy, mut size, mut half_steps) = (0.0, 0.0, 0.0, 0.0);
+                for (k, &w) in weights.iter().enumerate() {
+                    let w = f64::from(w);
+                    exact += w * f64::from(row[k]);
+                    lossy += w * bytes[k];
+                    // A weight is a difference of two terms of about its own largest size: both are rounded.
+                    size += (w.abs() + 0.5) * bytes[k].abs();
+                    half_steps += w.abs() * steps[k / 32];
+                }
+                let got = f64::from(got[t * weight.rows + n]);
+                let rounding = rushlight::kernel::gamma(x.cols / 8 + 8) * size;
+                let label = || format!("{}, token {t}, row {n}: got {got}", case.label());
+                assert!((got - lossy).abs() <= rounding, "{}, expected {lossy} within {rounding:e}", label());
+                let bound = half_steps * (1.0 + 1e-4) + rounding;
+                assert!((got - exact).abs() <= bound, "{}, expected {exact} within {bound:e}", label());
+                *worst =
+                    (worst.0.max((got - lossy).abs() / rounding), worst.1.max((got - exact).abs() / bound));
+            }
+        }
+    }
+    assert_eq!(seen.len(), 10, "every quantised type has a case");
+    for (dtype, (rounding, bytes)) in seen {
+        println!(
+            "  {dtype}: at most {rounding:.3} of the rounding allowed, {bytes:.3} of what bytes may lose"
+        );
+    }
+}
+
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::*;
     use crate::gpu_support::{open, options};
     use rushlight::gpu::GpuOptions;
-    use rushlight::kernel::{Op, Tuning};
+    use rushlight::kernel::Tuning;
 
     #[test]
     fn hardware_schedules_agree_with_the_references() {

@@ -44,7 +44,7 @@ export function abilities(): Abilities {
   return {
     simd: WebAssembly.validate(SIMD),
     full: WebAssembly.validate(RELAXED_SIMD) && WebAssembly.validate(ATOMICS) && hasSharedMemory() && "waitAsync" in Atomics,
-    sharing: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === "function",
+    sharing: (globalThis as { readonly crossOriginIsolated?: boolean }).crossOriginIsolated ?? false,
     // Safari says at most 8, and a browser that hides the number says 2 or nothing.
     cores: (globalThis.navigator as { readonly hardwareConcurrency?: number } | undefined)?.hardwareConcurrency ?? 1,
   };

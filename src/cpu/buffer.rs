@@ -83,14 +83,11 @@ impl Buffer {
     }
 }
 
-/// A vector of zeros, or an error where the process would otherwise be ended.
-fn zeroed<T: Clone + Default>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
-    let mut data = Vec::new();
-    data.try_reserve_exact(n).map_err(|_| ExecError::OutOfMemory {
+/// A vector of zeros, or an error where the process would otherwise be ended. The system backs it with memory as it is written.
+fn zeroed<T: bytemuck::Zeroable>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
+    bytemuck::allocation::try_zeroed_vec(n).map_err(|()| ExecError::OutOfMemory {
         what: what.to_owned(),
         bytes: n.saturating_mul(size_of::<T>()),
         advice: "close other programs or tabs, or take a smaller model or context",
-    })?;
-    data.resize(n, T::default());
-    Ok(data)
+    })
 }

@@ -11,6 +11,7 @@ mod sync;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::shared::SharedMut;
 pub use lent::{Place, abandon, vacancies};
 use protocol::Protocol;
 
@@ -81,14 +82,11 @@ impl Pool {
         work: impl Fn(usize, &mut [T]) + Sync + Send,
     ) {
         let (len, chunk) = (data.len(), chunk.max(1));
-        let base = Base(data.as_mut_ptr());
+        let data = SharedMut::new(data);
         self.run(len.div_ceil(chunk), &|task| {
             let first = task * chunk;
-            // SAFETY: `first..first + count` lies in `data`, which stays borrowed while `run` runs, and no two tasks share an
-            // element: each task is run once.
-            let part =
-                unsafe { std::slice::from_raw_parts_mut(base.get().add(first), chunk.min(len - first)) };
-            work(task, part);
+            // SAFETY: no two tasks share an element, and each task is run once.
+            work(task, unsafe { data.part(first, chunk.min(len - first)) });
         });
     }
 }
@@ -102,19 +100,6 @@ impl Drop for Pool {
         }
     }
 }
-
-/// Start of a slice that tasks share out among themselves.
-struct Base<T>(*mut T);
-
-impl<T> Base<T> {
-    /// A method, so that closures capture the whole struct and with it `Sync`.
-    fn get(&self) -> *mut T {
-        self.0
-    }
-}
-
-// SAFETY: only the address is shared; the elements behind it go to one thread each, which `T: Send` allows.
-unsafe impl<T: Send> Sync for Base<T> {}
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub(super) struct CreateOptions {
     pub adapter: Option<Adapter>,
     pub file_bytes: Option<u64>,
     pub threads: Option<usize>,
+    pub precision: Option<String>,
     pub files: Option<ModelFiles>,
 }
 

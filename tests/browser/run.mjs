@@ -11,6 +11,7 @@ import memory from "./tests/memory.mjs";
 import page from "./tests/page.mjs";
 import reference from "./tests/reference.mjs";
 import smallModels from "./tests/small_models.mjs";
+import soak from "./tests/soak.mjs";
 import stop from "./tests/stop.mjs";
 import threads from "./tests/threads.mjs";
 
@@ -24,6 +25,7 @@ const tests = [
   ...memory, // Where the bytes are, and how long the header takes.
   ...kernels, // Every shader through both compilers, every kernel case on both backends.
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.
+  ...soak, // Many answers in one page: nothing grows.
   ...reference, // Gemma's tokens against the reference.
 ].filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
 

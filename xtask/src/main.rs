@@ -46,7 +46,7 @@ enum Command {
     Demo(demo::Options),
     /// Run every check there is
     Test(test::Options),
-    /// Measure the kernels
+    /// Measure the kernels, or the CPU backend against its peers
     Bench(bench::Options),
     /// Check the rules of the house: imports, pairs of files, sizes
     Tidy,

@@ -1,4 +1,4 @@
-//! The three npm projects: the package, the page, the browser tests.
+//! The npm projects: the package, the page, the browser tests, and what we are measured against.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,8 @@ pub const PACKAGE: &str = "pkg";
 pub const PAGE: &str = "www";
 /// What drives the browsers.
 pub const BROWSER_TESTS: &str = "tests/browser";
+/// What we are measured against in the browser.
+pub const PEERS: &str = "benches/peers";
 
 /// The folder of a project.
 pub fn folder(project: &str) -> PathBuf {

@@ -32,6 +32,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// How well a model predicts a text.
     Perplexity(PerplexityArgs),
+    /// How fast a model runs here: prompts of some lengths, and decoding.
+    Bench(BenchArgs),
     /// Texts to vectors whose products say how alike the texts are.
     Embed(EmbedArgs),
     /// A model file in other element types, as GGUF.
@@ -291,6 +293,23 @@ pub struct PerplexityArgs {
     /// Positions of a window, BOS included.
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub context: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Lengths of the prompts, separated by commas; 0 leaves prompts out.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "128,512")]
+    pub prompt_tokens: Vec<usize>,
+    /// Tokens to write, one at a time; 0 leaves decoding out.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub decode_tokens: usize,
+    /// How often each is timed, after one run that is not.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub runs: usize,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! The command line. The file system lives here; everything else is the library's.
 
 mod args;
+mod bench;
 mod embed;
 mod error;
 mod generate;
@@ -52,6 +53,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Detokenize(args) => text::detokenize(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Serve(args) => serve::run(args),

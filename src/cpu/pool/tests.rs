@@ -76,7 +76,7 @@ fn a_worker_takes_part() {
             others.fetch_add(1, Ordering::SeqCst);
         }
     });
-    assert!(others.into_inner() >= 1);
+    assert!(others.into_inner() >= 1, "the caller did both");
 }
 
 #[test]

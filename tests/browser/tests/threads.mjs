@@ -2,10 +2,10 @@
 // with their model.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 
 import { requireBuilt } from "../lib/paths.mjs";
 import { writeSmallModels } from "../lib/small_models.mjs";
+import { workerThreads } from "../lib/worker_threads.mjs";
 
 const MODEL = "/small-models/gemma3-f32-64.gguf";
 
@@ -36,21 +36,6 @@ function withServer(context, changes, run) {
   const before = { ...state };
   Object.assign(state, changes);
   return run().finally(() => Object.keys(changes).forEach((name) => (state[name] = before[name])));
-}
-
-/** Threads that run a worker's script, in all processes of Chromium: the kernel knows their names. */
-function workerThreads() {
-  let count = 0;
-  for (const process of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      for (const thread of readdirSync(`/proc/${process}/task`)) {
-        if (readFileSync(`/proc/${process}/task/${thread}/comm`, "utf8").startsWith("DedicatedWorker")) count++;
-      }
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return count;
 }
 
 function choice(browser) {
