@@ -307,6 +307,9 @@ pub struct BenchArgs {
     /// Tokens to write, one at a time; 0 leaves decoding out.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub decode_tokens: usize,
+    /// Embed this text instead, with an encoder.
+    #[arg(long, conflicts_with_all = ["prompt_tokens", "decode_tokens"])]
+    pub text: Option<String>,
     /// How often each is timed, after one run that is not.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub runs: usize,

