@@ -21,6 +21,12 @@ export function modelFile() {
   return file;
 }
 
+/** The folder of all-MiniLM-L6-v2; what is not there is found out when it is asked for. */
+export function minilmFolder() {
+  const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
+  return process.env.RUSHLIGHT_MINILM ?? path.join(cache, "rushlight/models/all-MiniLM-L6-v2");
+}
+
 /** Fails unless page and package are built. */
 export function requireBuilt(...parts) {
   const file = inRepository(...parts);

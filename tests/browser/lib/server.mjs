@@ -9,7 +9,7 @@ import path from "node:path";
 import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { inRepository, MODEL, modelFile } from "./paths.mjs";
+import { inRepository, minilmFolder, MODEL, modelFile } from "./paths.mjs";
 import { SMALL_MODELS } from "./small_models.mjs";
 
 const TYPES = {
@@ -40,6 +40,7 @@ const FOLDERS = [
   ["/pkg/wasm-selftest/", inRepository("pkg/wasm-selftest")],
   ["/test/", path.resolve(import.meta.dirname, "../pages")],
   ["/small-models/", SMALL_MODELS],
+  ["/minilm/", minilmFolder()],
   ["/", inRepository("www/dist")],
 ];
 
