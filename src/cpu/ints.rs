@@ -262,3 +262,93 @@ fn add_tile<S: Simd, const T: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::activations::Activations;
+    use crate::cpu::packed::{Form, Weight, unpack};
+    use crate::cpu::pool::Pool;
+    use crate::cpu::simd::Level;
+    use crate::kernel::{Fill, Operand, case};
+    use crate::tensor::{DType, Shape, TensorDesc};
+
+    /// Rows of random blocks: one whole group and a part of another.
+    fn weight(dtype: DType, pool: &Pool) -> (Weight, Vec<f32>) {
+        const ROWS_HERE: usize = ROWS + 3;
+        let operand = Operand::new(dtype, ROWS_HERE, 512);
+        let bytes = case::fill(operand, Fill::Uniform(0.25), 7);
+        let shape = Shape::new([ROWS_HERE, 512]);
+        let mut weight = Weight::new(&TensorDesc { name: "w".to_owned(), dtype, shape }).unwrap();
+        for (index, part) in bytes.chunks(1001).enumerate() {
+            weight.write(pool, index * 1001, part).unwrap();
+        }
+        let mut numbers = vec![0.0; operand.elements()];
+        crate::formats::quant::dequantise(dtype, &bytes, &mut numbers).unwrap();
+        (weight, numbers)
+    }
+
+    const QUANTISED: [DType; 10] = [
+        DType::Q4_0,
+        DType::Q4_1,
+        DType::Q5_0,
+        DType::Q5_1,
+        DType::Q8_0,
+        DType::Q2_K,
+        DType::Q3_K,
+        DType::Q4_K,
+        DType::Q5_K,
+        DType::Q6_K,
+    ];
+
+    /// Packed and unpacked again, a weight is bit for bit what its file says, at every level.
+    #[test]
+    fn nothing_is_lost_by_packing() {
+        let pool = Pool::new(Some(1));
+        for dtype in QUANTISED {
+            let (weight, numbers) = weight(dtype, &pool);
+            for level in Level::all() {
+                for (r, expected) in numbers.chunks_exact(512).enumerate() {
+                    let mut row = vec![f32::NAN; 512];
+                    unpack::row(level, weight.form, weight.group(r / ROWS), r % ROWS, &mut row);
+                    assert_eq!(row, expected, "{dtype} row {r}, {level:?}");
+                }
+            }
+        }
+    }
+
+    /// A token's products are the same alone and among others, and at every level but for the rounding of the sums over blocks.
+    #[test]
+    fn levels_and_tiles_agree() {
+        const TOKENS_HERE: usize = 2 * TOKENS + 1;
+        let pool = Pool::new(Some(1));
+        let x = case::fill(Operand::new(DType::F32, TOKENS_HERE, 512), Fill::Uniform(1.0), 9);
+        let x: Vec<f32> = bytemuck::pod_collect_to_vec(&x);
+        for dtype in QUANTISED {
+            let (weight, _) = weight(dtype, &pool);
+            let Form::Blocks(layout) = weight.form else { panic!("{dtype} has blocks") };
+            let mut at_first = Vec::new();
+            for level in Level::all() {
+                let mut activations = Activations::default();
+                activations.quantise((level, &pool), &x, 512);
+                let rows: Vec<Row<'_>> = (0..TOKENS_HERE).map(|token| activations.row(token)).collect();
+                let mut together = vec![[0.0; ROWS]; TOKENS_HERE];
+                let mut unpacked = Unpacked::default();
+                group_times_tokens(level, layout, weight.group(0), &rows, &mut unpacked, &mut together);
+                for (row, together) in rows.iter().zip(&together) {
+                    let mut alone = [f32::NAN; ROWS];
+                    group_times_token(level, layout, weight.group(0), *row, &mut alone);
+                    assert_eq!(&alone, together, "{dtype}, {level:?}");
+                }
+                if at_first.is_empty() {
+                    at_first.clone_from(&together);
+                }
+                for (first, here) in at_first.as_flattened().iter().zip(together.as_flattened()) {
+                    // 16 blocks of products up to 0.5 · 1 · 32, rounded twice each.
+                    let allowed = 32.0 * 16.0 * 16.0 * f32::EPSILON;
+                    assert!((first - here).abs() <= allowed, "{dtype}, {level:?}: {first} and {here}");
+                }
+            }
+        }
+    }
+}

@@ -103,7 +103,8 @@ fn embed(args: &BenchArgs, text: &str) -> Result<(), CliError> {
             tokens = embeddings.stats.tokens;
             vector = embeddings.vectors.into_iter().next().unwrap_or_default();
         }
-        let (info, reason) = embedder.backend();
+        let facts = embedder.info();
+        let (info, reason) = (facts.backend, facts.reason.as_str());
         if args.common.json {
             let results = [json!({ "test": "embed", "tokens": tokens, "ms": ms })];
             let backend = report::backend(&info, reason);

@@ -12,7 +12,7 @@ mod plain;
 mod wasm;
 
 #[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
+pub use avx2::{Avx2, Vnni};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub use plain::Plain as Baseline;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -36,6 +36,9 @@ pub enum Level {
     /// x86-64 with AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// The same with AVX-512 VNNI, in registers of 256 bits.
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
 }
 
 impl Level {
@@ -46,9 +49,24 @@ impl Level {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c")
         {
-            return Level::Avx2;
+            let vnni = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            return if vnni { Level::Vnni } else { Level::Avx2 };
         }
         Level::Baseline
+    }
+
+    /// Every level that this processor can run, so that tests see more than the best.
+    #[cfg(test)]
+    pub fn all() -> Vec<Self> {
+        let best = Level::detect();
+        #[cfg(target_arch = "x86_64")]
+        let all = [Level::Baseline, Level::Avx2, Level::Vnni];
+        #[cfg(not(target_arch = "x86_64"))]
+        let all = [Level::Baseline];
+        let end = all.iter().position(|level| *level == best).map_or(1, |at| at + 1);
+        all[..end].to_vec()
     }
 
     /// Name for people.
@@ -56,6 +74,8 @@ impl Level {
         match self {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Vnni => "AVX-512 VNNI",
             Level::Baseline if cfg!(target_feature = "relaxed-simd") => "relaxed-simd",
             Level::Baseline if cfg!(target_arch = "wasm32") => "simd128",
             Level::Baseline => "baseline",
@@ -176,7 +196,16 @@ macro_rules! on_level {
             fn avx2($($arg: $ty),*) $(-> $ret)? {
                 $body::<$crate::cpu::simd::Avx2>($($arg),*)
             }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512vl,avx512vnni")]
+            #[allow(clippy::too_many_arguments)]
+            fn vnni($($arg: $ty),*) $(-> $ret)? {
+                $body::<$crate::cpu::simd::Vnni>($($arg),*)
+            }
             match level {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: `Level::Vnni` is only made by `detect`, which found AVX-512 F, VL and VNNI beside these.
+                $crate::cpu::simd::Level::Vnni => unsafe { vnni($($arg),*) },
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: `Level::Avx2` is only made by `detect`, which found AVX2, FMA and F16C.
                 $crate::cpu::simd::Level::Avx2 => unsafe { avx2($($arg),*) },
