@@ -24,6 +24,10 @@ impl Folder {
             (false, true) => (path.parent().unwrap_or(Path::new("")), path.to_owned()),
             (false, false) => return Ok(None),
         };
+        if path.is_dir() && !folder.join("config.json").exists() {
+            let expected = format!("and no folder with config.json and {WEIGHTS}");
+            return Err(CliError::failure("ERR_FILE", format!("{}: not a file, {expected}", path.display())));
+        }
         let needed = |name: &str| {
             let file = folder.join(name);
             std::fs::read(&file).map_err(|error| CliError::file(&file, &error))
