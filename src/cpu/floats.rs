@@ -1,6 +1,7 @@
 //! Products in f32: the micro-kernel of plain weights, of `Precision::Exact`, and of attention.
 
-use super::simd::{LANES, Simd, on_level, sum_lanes};
+use super::pool::Pool;
+use super::simd::{LANES, Level, Simd, on_level, sum_lanes};
 
 /// Steps after which partial sums are added to the totals, so that rounding errors grow with the number of steps in a part and of
 /// parts, not with their product.
@@ -15,68 +16,123 @@ pub struct Columns<'a> {
     pub stride: usize,
 }
 
+/// Rows of activations, the first of them a few together, so that a step reads its numbers side by side.
+pub struct Rows<'a> {
+    /// `[tile][step][width]`, with as many rows as the level's tiles have.
+    tiles: Vec<f32>,
+    /// Numbers of a row.
+    steps: usize,
+    /// Rows that fill no tile.
+    rest: Vec<&'a [f32]>,
+}
+
+impl<'a> Rows<'a> {
+    /// Lays out rows of `steps` numbers.
+    pub fn new((level, pool): (Level, &Pool), rows: &[&'a [f32]], steps: usize) -> Self {
+        let width = level.tile();
+        // A tile costs about as much as half as many rows one by one: one that is more than half full is filled up with zeros.
+        let full = rows.len() / width * width;
+        let tiled = if (rows.len() - full) * 2 > width { full + width } else { full };
+        let mut tiles = vec![0.0; tiled * steps];
+        pool.for_each_chunk(&mut tiles, width * steps.max(1), |tile, to| {
+            interleave(to, width, &rows[tile * width..]);
+        });
+        Rows { tiles, steps, rest: rows[tiled.min(rows.len())..].to_vec() }
+    }
+
+    /// Products of a lane: one a row, and those of the zeros that fill the last tile.
+    pub fn outputs(&self) -> usize {
+        self.tiles.len() / self.steps.max(1) + self.rest.len()
+    }
+}
+
+/// Rows side by side: `to[step][row]`.
+#[inline(always)]
+pub fn interleave(to: &mut [f32], width: usize, rows: &[&[f32]]) {
+    for (r, row) in rows.iter().take(width).enumerate() {
+        for (to, x) in to.chunks_exact_mut(width).zip(*row) {
+            to[r] = *x;
+        }
+    }
+}
+
 on_level! {
-    /// `out[t][lane] = Σ_k weights[k][lane] · x[t][k]` for as many steps `k` as the rows of `x` have.
-    pub fn times_tokens(weights: Columns<'_>, x: &[&[f32]], out: &mut [[f32; LANES]]) = times_tokens_any
+    /// `out[t][lane] = Σ_k weights[k][lane] · x[t][k]`.
+    pub fn times_rows(weights: Columns<'_>, x: &Rows<'_>, out: &mut [[f32; LANES]]) = times_rows_any
 }
 
 #[inline(always)]
-pub fn times_tokens_any<S: Simd>(weights: Columns<'_>, x: &[&[f32]], out: &mut [[f32; LANES]]) {
-    let (mut x, mut out) = (x, out);
+fn times_rows_any<S: Simd>(weights: Columns<'_>, x: &Rows<'_>, out: &mut [[f32; LANES]]) {
+    let (tiled, rest) = out.split_at_mut(out.len() - x.rest.len());
+    times_tiles_any::<S>(weights, &x.tiles, x.steps, tiled);
+    for (row, out) in x.rest.iter().zip(rest) {
+        one::<S>(weights, row, out);
+    }
+}
+
+/// The tiled rows alone: `tiles` is `[tile][step][width]`, with the width of the level.
+#[inline(always)]
+pub fn times_tiles_any<S: Simd>(weights: Columns<'_>, tiles: &[f32], steps: usize, out: &mut [[f32; LANES]]) {
     if S::WIDE {
-        (x, out) = tiles::<S, 8, 1>(weights, x, out);
+        all_tiles::<S, 8>(weights, tiles, steps, out);
+    } else {
+        all_tiles::<S, 4>(weights, tiles, steps, out);
     }
-    (x, out) = tiles::<S, 4, 1>(weights, x, out);
-    tiles::<S, 1, 4>(weights, x, out);
 }
 
-/// All whole tiles of `T` tokens; returns what is left.
 #[inline(always)]
-fn tiles<'x, 'y, 'o, S: Simd, const T: usize, const SPLIT: usize>(
+fn all_tiles<S: Simd, const T: usize>(
     weights: Columns<'_>,
-    x: &'y [&'x [f32]],
-    out: &'o mut [[f32; LANES]],
-) -> (&'y [&'x [f32]], &'o mut [[f32; LANES]]) {
-    let (groups, rest) = x.as_chunks::<T>();
-    let (group_outs, rest_outs) = out.split_at_mut(groups.len() * T);
-    for (x, out) in groups.iter().zip(group_outs.as_chunks_mut::<T>().0) {
-        tile::<S, T, SPLIT>(weights, x, out);
-    }
-    (rest, rest_outs)
-}
-
-/// `T` tokens with `SPLIT` sums each, so that their latency is hidden.
-#[inline(always)]
-fn tile<S: Simd, const T: usize, const SPLIT: usize>(
-    weights: Columns<'_>,
-    x: &[&[f32]; T],
-    out: &mut [[f32; LANES]; T],
+    tiles: &[f32],
+    steps: usize,
+    out: &mut [[f32; LANES]],
 ) {
-    let steps = x.iter().map(|x| x.len()).min().unwrap_or(0);
-    let mut totals = [[0.0; LANES]; T];
-    let mut start = 0;
-    while start < steps {
-        let end = steps.min(start + PART);
-        let x: [&[f32]; T] = std::array::from_fn(|t| &x[t][start..end]);
-        let vectors = weights.numbers[start * weights.stride..].chunks(weights.stride);
-        let mut sums = [[S::splat(0.0); SPLIT]; T];
-        for (k, vector) in vectors.take(end - start).enumerate() {
+    let tiles = tiles.as_chunks::<T>().0.chunks_exact(steps.max(1));
+    for (x, out) in tiles.zip(out.as_chunks_mut::<T>().0) {
+        tile::<S, T>(weights, x, out);
+    }
+}
+
+/// `T` rows at once, their sums in registers.
+#[inline(always)]
+fn tile<S: Simd, const T: usize>(weights: Columns<'_>, x: &[[f32; T]], out: &mut [[f32; LANES]; T]) {
+    *out = [[0.0; LANES]; T];
+    for (part, x) in x.chunks(PART).enumerate() {
+        let vectors = weights.numbers[part * PART * weights.stride..].chunks(weights.stride);
+        let mut sums = [S::splat(0.0); T];
+        for (vector, x) in vectors.zip(x) {
             let Some(vector) = vector.first_chunk::<LANES>() else { break };
             let vector = S::load(vector);
             for t in 0..T {
-                sums[t][k % SPLIT] = S::mul_add(vector, S::splat(x[t][k]), sums[t][k % SPLIT]);
+                sums[t] = S::mul_add(vector, S::splat(x[t]), sums[t]);
             }
         }
         for t in 0..T {
-            let mut sum = S::load(&totals[t]);
-            for part in sums[t] {
-                sum = S::add(sum, part);
-            }
-            S::store(sum, &mut totals[t]);
+            S::store(S::add(S::load(&out[t]), sums[t]), &mut out[t]);
         }
-        start = end;
     }
-    *out = totals;
+}
+
+/// One row, its steps in turn on four sums, so that none waits for the one before.
+#[inline(always)]
+fn one<S: Simd>(weights: Columns<'_>, x: &[f32], out: &mut [f32; LANES]) {
+    const SUMS: usize = 4;
+    *out = [0.0; LANES];
+    for (part, x) in x.chunks(PART).enumerate() {
+        let vectors = weights.numbers[part * PART * weights.stride..].chunks(weights.stride);
+        let mut sums = [S::splat(0.0); SUMS];
+        let mut steps = vectors.zip(x);
+        'steps: loop {
+            for sum in &mut sums {
+                let Some((vector, &x)) = steps.next() else { break 'steps };
+                let Some(vector) = vector.first_chunk::<LANES>() else { break 'steps };
+                *sum = S::mul_add(S::load(vector), S::splat(x), *sum);
+            }
+        }
+        for sum in sums {
+            S::store(S::add(S::load(out), sum), out);
+        }
+    }
 }
 
 on_level! {
@@ -92,22 +148,37 @@ fn dot_any<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
 /// Dot products of each of `A` rows with each of `B` rows, all of the same length.
 #[inline(always)]
 pub fn dots<S: Simd, const A: usize, const B: usize>(a: [&[f32]; A], b: [&[f32]; B]) -> [[f32; B]; A] {
+    // Loops, not `array::from_fn`: its closures are not always inlined, and vectors then go through memory.
     let len = a.iter().chain(&b).map(|row| row.len()).min().unwrap_or(0);
-    let (a, b) = (a.map(|row| row[..len].as_chunks::<LANES>()), b.map(|row| row[..len].as_chunks::<LANES>()));
+    let whole = len / LANES;
+    let (mut a_vectors, mut b_vectors): ([&[[f32; LANES]]; A], [&[[f32; LANES]]; B]) = ([&[]; A], [&[]; B]);
+    for (vectors, row) in a_vectors.iter_mut().zip(a) {
+        *vectors = &row.as_chunks().0[..whole];
+    }
+    for (vectors, row) in b_vectors.iter_mut().zip(b) {
+        *vectors = &row.as_chunks().0[..whole];
+    }
     let mut sums = [[S::splat(0.0); B]; A];
-    for i in 0..len / LANES {
-        let b: [S::F32; B] = std::array::from_fn(|j| S::load(&b[j].0[i]));
-        for (a, sums) in a.iter().zip(&mut sums) {
-            let a = S::load(&a.0[i]);
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = S::mul_add(a, b, *sum);
+    for i in 0..whole {
+        let mut b_here = [S::splat(0.0); B];
+        for j in 0..B {
+            b_here[j] = S::load(&b_vectors[j][i]);
+        }
+        for (a, sums) in a_vectors.iter().zip(&mut sums) {
+            let a = S::load(&a[i]);
+            for j in 0..B {
+                sums[j] = S::mul_add(a, b_here[j], sums[j]);
             }
         }
     }
-    std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
-            let rest = a[i].1.iter().zip(b[j].1);
-            rest.fold(sum_lanes::<S>(sums[i][j]), |sum, (a, b)| sum + a * b)
-        })
-    })
+    let mut out = [[0.0; B]; A];
+    for i in 0..A {
+        for j in 0..B {
+            out[i][j] = sum_lanes::<S>(sums[i][j]);
+            for k in whole * LANES..len {
+                out[i][j] += a[i][k] * b[j][k];
+            }
+        }
+    }
+    out
 }

@@ -24,6 +24,13 @@ pub enum Factor<'a> {
     Quantised(&'a Activations),
 }
 
+/// The same, laid out.
+#[derive(Clone, Copy)]
+enum Operand<'a> {
+    Exact(&'a floats::Rows<'a>),
+    Quantised(&'a Activations),
+}
+
 /// Whether a product may take activations as bytes.
 pub fn takes_bytes(weight: &Weight) -> bool {
     matches!(weight.form, Form::Blocks(_))
@@ -51,6 +58,15 @@ pub fn matmul(
         }
         return;
     }
+    let laid;
+    let x = match x {
+        Factor::Exact(x) => {
+            let rows: Vec<&[f32]> = x.chunks_exact(k).collect();
+            laid = floats::Rows::new((level, pool), &rows, k);
+            Operand::Exact(&laid)
+        }
+        Factor::Quantised(x) => Operand::Quantised(x),
+    };
     let per_task = groups_per_task(weight, count, pool.threads());
     let out = SharedMut::new(out);
     let end = first + count;
@@ -63,14 +79,14 @@ pub fn matmul(
             target.copy_from_slice(&products[..rows]);
         };
         match (weight.form, x) {
-            (Form::Blocks(layout), Factor::Quantised(x)) if tokens == 1 => {
+            (Form::Blocks(layout), Operand::Quantised(x)) if tokens == 1 => {
                 let mut products = [0.0; ROWS];
                 for group in groups {
                     ints::group_times_token(level, layout, weight.group(group), x.row(0), &mut products);
                     write(group, 0, &products);
                 }
             }
-            (Form::Blocks(layout), Factor::Quantised(x)) => {
+            (Form::Blocks(layout), Operand::Quantised(x)) => {
                 let rows: Vec<Row<'_>> = (0..tokens).map(|token| x.row(token)).collect();
                 let mut unpacked = Unpacked::default();
                 let mut products = vec![[0.0; ROWS]; tokens];
@@ -80,9 +96,8 @@ pub fn matmul(
                     products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
                 }
             }
-            (form, Factor::Exact(x)) => {
-                let rows: Vec<&[f32]> = x.chunks_exact(k).collect();
-                let mut products = vec![[0.0; ROWS]; tokens];
+            (form, Operand::Exact(x)) => {
+                let mut products = vec![[0.0; ROWS]; x.outputs()];
                 let mut unpacked = Vec::new();
                 for group in groups {
                     let weights = weight.group(group);
@@ -97,12 +112,13 @@ pub fn matmul(
                         }
                     };
                     let columns = Columns { numbers, stride: ROWS };
-                    floats::times_tokens(level, columns, &rows, &mut products);
-                    products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
+                    floats::times_rows(level, columns, x, &mut products);
+                    let there = products[..tokens].iter().enumerate();
+                    there.for_each(|(token, products)| write(group, token, products));
                 }
             }
             // `takes_bytes` is asked before activations are quantised.
-            (Form::Vector | Form::Numbers(_), Factor::Quantised(_)) => {}
+            (Form::Vector | Form::Numbers(_), Operand::Quantised(_)) => {}
         }
     });
 }

@@ -57,6 +57,16 @@ impl Level {
         Level::Baseline
     }
 
+    /// Rows of activations of a tile of f32 products: as many sums as there are registers for.
+    pub fn tile(self) -> usize {
+        let wide = match self {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Vnni => Avx2::WIDE,
+            Level::Baseline => Baseline::WIDE,
+        };
+        if wide { 8 } else { 4 }
+    }
+
     /// Every level that this processor can run, so that tests see more than the best.
     #[cfg(test)]
     pub fn all() -> Vec<Self> {
