@@ -151,7 +151,8 @@ pub fn dots<S: Simd, const A: usize, const B: usize>(a: [&[f32]; A], b: [&[f32];
     // Loops, not `array::from_fn`: its closures are not always inlined, and vectors then go through memory.
     let len = a.iter().chain(&b).map(|row| row.len()).min().unwrap_or(0);
     let whole = len / LANES;
-    let (mut a_vectors, mut b_vectors): ([&[[f32; LANES]]; A], [&[[f32; LANES]]; B]) = ([&[]; A], [&[]; B]);
+    let mut a_vectors: [&[[f32; LANES]]; A] = [&[]; A];
+    let mut b_vectors: [&[[f32; LANES]]; B] = [&[]; B];
     for (vectors, row) in a_vectors.iter_mut().zip(a) {
         *vectors = &row.as_chunks().0[..whole];
     }
