@@ -149,10 +149,10 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
     let width = dim.next_multiple_of(LANES);
     let mut rows = vec![0.0; KEYS * width];
     let mut scores = vec![0.0; n * KEYS];
-    let width_of_tile = if S::WIDE { 8 } else { 4 };
-    let tiles = n.div_ceil(width_of_tile);
-    let mut weights = vec![0.0; tiles * width_of_tile * KEYS];
-    let mut mixed = vec![[0.0; LANES]; tiles * width_of_tile];
+    // Weights in tiles; a last tile that is not full has rows of zeros.
+    let filled = n.next_multiple_of(S::TILE);
+    let mut weights = vec![0.0; filled * KEYS];
+    let mut mixed = vec![[0.0; LANES]; filled];
     let mut start = keys.start;
     while start < keys.end {
         let block = start..keys.end.min(start + KEYS);
@@ -166,22 +166,16 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
             weigh::<S>(scores, seen, &mut part.largest[i], &mut part.totals[i], sums);
         }
         read_rows::<S>(tile.values, block.clone(), &mut rows, width, dim);
-        // A last tile that is not full has rows of zeros.
         let steps = block.len();
-        for (scores, tile) in
-            scores.chunks(width_of_tile * KEYS).zip(weights.chunks_exact_mut(width_of_tile * KEYS))
-        {
-            for (r, scores) in scores.chunks_exact(KEYS).enumerate() {
-                for (to, score) in tile.chunks_exact_mut(width_of_tile).zip(&scores[..steps]) {
-                    to[r] = *score;
-                }
-            }
+        let tiles = weights.chunks_exact_mut(S::TILE * KEYS);
+        for (scores, tile) in scores.chunks(S::TILE * KEYS).zip(tiles) {
+            floats::interleave(tile, S::TILE, scores.chunks_exact(KEYS).map(|scores| &scores[..steps]));
         }
         for lanes in (0..width).step_by(LANES) {
             let columns = Columns { numbers: &rows[lanes..], stride: width };
-            let tiles = weights.chunks_exact(width_of_tile * KEYS);
-            for (tile, mixed) in tiles.zip(mixed.chunks_exact_mut(width_of_tile)) {
-                floats::times_tiles_any::<S>(columns, &tile[..width_of_tile * steps], steps, mixed);
+            let tiles = weights.chunks_exact(S::TILE * KEYS);
+            for (tile, mixed) in tiles.zip(mixed.chunks_exact_mut(S::TILE)) {
+                floats::times_tiles_any::<S>(columns, &tile[..S::TILE * steps], steps, mixed);
             }
             for (sums, mixed) in part.sums.chunks_exact_mut(dim).zip(&mixed) {
                 for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::attention::{self, QUERIES, Rows, Tile};
 use super::buffer::Buffer;
 use super::pool::Pool;
-use super::rows::in_parts;
+use super::rows::{in_parts, sum};
 use super::shared::SharedMut;
 use super::simd::{LANES, Level, Simd, on_level};
 use crate::kernel::encoder_attention::EncoderAttention;
@@ -73,19 +73,6 @@ fn layer_norm_any<S: Simd>(eps: f32, x: &[f32], w: &[f32], b: &[f32], out: &mut 
             *out = (x - mean) * factor * w + b;
         }
     }
-}
-
-/// `Σ f(x)` in f64, in lanes so that the processor need not wait for one sum after the other.
-#[inline(always)]
-fn sum(x: &[f32], f: impl Fn(f64) -> f64) -> f64 {
-    let (vectors, rest) = x.as_chunks::<LANES>();
-    let mut sums = [0.0f64; LANES];
-    for x in vectors {
-        for (sum, &x) in sums.iter_mut().zip(x) {
-            *sum += f(f64::from(x));
-        }
-    }
-    rest.iter().map(|&x| f(f64::from(x))).chain(sums).sum()
 }
 
 /// GELU with the error function itself.

@@ -35,7 +35,7 @@ impl<'a> Rows<'a> {
         let tiled = if (rows.len() - full) * 2 > width { full + width } else { full };
         let mut tiles = vec![0.0; tiled * steps];
         pool.for_each_chunk(&mut tiles, width * steps.max(1), |tile, to| {
-            interleave(to, width, &rows[tile * width..]);
+            interleave(to, width, rows[tile * width..].iter().copied());
         });
         Rows { tiles, steps, rest: rows[tiled.min(rows.len())..].to_vec() }
     }
@@ -48,9 +48,9 @@ impl<'a> Rows<'a> {
 
 /// Rows side by side: `to[step][row]`.
 #[inline(always)]
-pub fn interleave(to: &mut [f32], width: usize, rows: &[&[f32]]) {
-    for (r, row) in rows.iter().take(width).enumerate() {
-        for (to, x) in to.chunks_exact_mut(width).zip(*row) {
+pub fn interleave<'a>(to: &mut [f32], width: usize, rows: impl Iterator<Item = &'a [f32]>) {
+    for (r, row) in rows.take(width).enumerate() {
+        for (to, x) in to.chunks_exact_mut(width).zip(row) {
             to[r] = *x;
         }
     }

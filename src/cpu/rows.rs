@@ -44,25 +44,24 @@ on_level! {
 #[inline(always)]
 fn rms_norm_any<S: Simd>(eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) {
     for (out, x) in out.chunks_exact_mut(w.len()).zip(x.chunks_exact(w.len())) {
-        let factor = (1.0 / (squares(x) / w.len() as f64 + f64::from(eps)).sqrt()) as f32;
+        let factor = (1.0 / (sum(x, |x| x * x) / w.len() as f64 + f64::from(eps)).sqrt()) as f32;
         for ((out, x), w) in out.iter_mut().zip(x).zip(w) {
             *out = x * factor * w;
         }
     }
 }
 
-/// `Σ x²` in f64, in lanes so that the processor need not wait for one sum after the other.
+/// `Σ f(x)` in f64, in lanes so that the processor need not wait for one sum after the other.
 #[inline(always)]
-fn squares(x: &[f32]) -> f64 {
+pub fn sum(x: &[f32], f: impl Fn(f64) -> f64) -> f64 {
     let (vectors, rest) = x.as_chunks::<LANES>();
     let mut sums = [0.0f64; LANES];
     for x in vectors {
         for (sum, &x) in sums.iter_mut().zip(x) {
-            *sum += f64::from(x) * f64::from(x);
+            *sum += f(f64::from(x));
         }
     }
-    let rest = rest.iter().map(|&x| f64::from(x) * f64::from(x));
-    rest.chain(sums).sum()
+    rest.iter().map(|&x| f(f64::from(x))).chain(sums).sum()
 }
 
 /// Rotates the pairs of every head of every token; `cols` elements a token, `width` columns in the table.

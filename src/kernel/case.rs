@@ -137,12 +137,14 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                     bytes.extend((bound as u32).to_le_bytes());
                 }
                 first = end;
-                length = 1 + rng.next_u64() as usize % longest;
+                length = 1 + (rng.next_u64() % longest as u64) as usize;
             }
         }
         (DType::U32, Fill::Segments(rows)) => {
-            for segment in 0..operand.rows {
-                for bound in [segment * rows / operand.rows, (segment + 1) * rows / operand.rows] {
+            // In 64 bits: in a browser the product of two extents overflows a `usize`.
+            let (rows, segments) = (rows as u64, operand.rows as u64);
+            for segment in 0..segments {
+                for bound in [segment * rows / segments, (segment + 1) * rows / segments] {
                     bytes.extend((bound as u32).to_le_bytes());
                 }
             }

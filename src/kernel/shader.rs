@@ -102,6 +102,7 @@ included![
     "shared/kv_f16.wgsl",
     "shared/kv_f32.wgsl",
     "shared/nibbles32.wgsl",
+    "shared/online_attention.wgsl",
     "shared/q2_k.wgsl",
     "shared/q3_k.wgsl",
     "shared/q4_0.wgsl",

@@ -59,12 +59,13 @@ impl Level {
 
     /// Rows of activations of a tile of f32 products: as many sums as there are registers for.
     pub fn tile(self) -> usize {
-        let wide = match self {
+        match self {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Vnni => Avx2::WIDE,
-            Level::Baseline => Baseline::WIDE,
-        };
-        if wide { 8 } else { 4 }
+            Level::Avx2 => Avx2::TILE,
+            #[cfg(target_arch = "x86_64")]
+            Level::Vnni => Vnni::TILE,
+            Level::Baseline => Baseline::TILE,
+        }
     }
 
     /// Every level that this processor can run, so that tests see more than the best.
@@ -110,6 +111,8 @@ pub trait Simd: Copy + 'static {
     const NARROW_SUMS: bool;
     /// Whether there are registers for a tile of eight tokens, or of four.
     const WIDE: bool;
+    /// Tokens of a tile of f32 products.
+    const TILE: usize = if Self::WIDE { 8 } else { 4 };
 
     /// The same number in every lane.
     fn splat(x: f32) -> Self::F32;

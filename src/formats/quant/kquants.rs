@@ -15,7 +15,6 @@ const GROUP: usize = 16;
 ///
 /// Quants: each half of the superblock (128 elements) has 32 bytes; bits `2k..2k+2` of byte `l`
 /// are element `32k + l` of the half.
-#[inline(always)]
 pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 80), half_at(block, 82));
     for (g, group) in out.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
@@ -34,7 +33,6 @@ pub(super) fn q2_k(block: &[u8; 84], out: &mut [f32; BLOCK]) {
 /// Third bits: bit `e / 32` of byte `e % 32`. Scales: the low nibbles of bytes 0..8 are the low four
 /// bits of groups 0..8, their high nibbles those of groups 8..16; bits `2k..2k+2` of byte `8 + i` are
 /// the top two of group `4k + i`.
-#[inline(always)]
 pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 108);
     let mut scales = [0.0f32; 16];
@@ -55,7 +53,6 @@ pub(super) fn q3_k(block: &[u8; 110], out: &mut [f32; BLOCK]) {
 /// m (see [`scale_min`]), `16..144` nibbles. w = d s q - dmin m, groups of 32.
 ///
 /// Nibbles: byte `32k + l` holds element `64k + l` in its low half, element `64k + 32 + l` in its high half.
-#[inline(always)]
 pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     let (packed, quants) = block[4..].split_at(12);
@@ -73,7 +70,6 @@ pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; BLOCK]) {
 /// `16..48` fifth bits, `48..176` nibbles as in Q4_K. w = d s q - dmin m, q = nibble + 16 fifth bit.
 ///
 /// Fifth bits: bit `g` of byte `l` belongs to element `32g + l`.
-#[inline(always)]
 pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; BLOCK]) {
     let (d, dmin) = (half_at(block, 0), half_at(block, 2));
     let (packed, rest) = block[4..].split_at(12);
@@ -94,7 +90,6 @@ pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; BLOCK]) {
 /// With element `128h + 32k + l` (h half, k quarter 0..4, l 0..32): its nibble is in byte
 /// `64h + 32 (k % 2) + l`, low half for k < 2, high half otherwise; its top bits are bits `2k..2k+2`
 /// of byte `32h + l`.
-#[inline(always)]
 pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 208);
     let (low, rest) = block.split_at(128);
@@ -111,13 +106,11 @@ pub(super) fn q6_k(block: &[u8; 210], out: &mut [f32; BLOCK]) {
 }
 
 /// The 16 bytes that hold the two bits of group `g` of Q2_K and Q3_K, and how far they are to be shifted.
-#[inline(always)]
 fn two_bits(quants: &[u8], g: usize) -> (&[u8], usize) {
     (&quants[g / 8 * 32 + g % 2 * GROUP..][..GROUP], g / 2 % 4 * 2)
 }
 
 /// `s - 32` of group `g` (0..16) from the 12 packed bytes of Q3_K.
-#[inline(always)]
 pub(super) fn q3_scale(packed: &[u8], g: usize) -> i8 {
     let low = packed[g % 8] >> (g / 8 * 4) & 0x0f;
     let top = packed[8 + g % 4] >> (g / 4 * 2) & 0x03;
@@ -129,7 +122,6 @@ pub(super) fn q3_scale(packed: &[u8], g: usize) -> i8 {
 /// Groups 0..4: scale in the low six bits of byte `g`, minimum in those of byte `g + 4`. Groups 4..8:
 /// the low four bits in byte `g + 4` (scale low nibble, minimum high nibble), the top two bits of the
 /// scale on top of byte `g - 4`, those of the minimum on top of byte `g`.
-#[inline(always)]
 pub(super) fn scale_min(packed: &[u8], g: usize) -> (u8, u8) {
     if g < 4 {
         (packed[g] & 0x3f, packed[g + 4] & 0x3f)

@@ -12,7 +12,6 @@ const BLOCK: usize = 32;
 const HALF: usize = 16;
 
 /// Q4_0, 18 bytes: `0..2` scale d (f16), `2..18` nibbles q. w = d (q - 8).
-#[inline(always)]
 pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 0);
     for (j, byte) in block[2..].iter().enumerate() {
@@ -22,7 +21,6 @@ pub(super) fn q4_0(block: &[u8; 18], out: &mut [f32; BLOCK]) {
 }
 
 /// Q4_1, 20 bytes: `0..2` scale d (f16), `2..4` minimum m (f16), `4..20` nibbles q. w = d q + m.
-#[inline(always)]
 pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; BLOCK]) {
     let (d, m) = (half_at(block, 0), half_at(block, 2));
     for (j, byte) in block[4..].iter().enumerate() {
@@ -33,7 +31,6 @@ pub(super) fn q4_1(block: &[u8; 20], out: &mut [f32; BLOCK]) {
 
 /// Q5_0, 22 bytes: `0..2` scale d (f16), `2..6` fifth bits (u32, bit e is element e's),
 /// `6..22` nibbles. q = nibble + 16 fifth bit, w = d (q - 16).
-#[inline(always)]
 pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 0);
     let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
@@ -46,7 +43,6 @@ pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; BLOCK]) {
 
 /// Q5_1, 24 bytes: `0..2` scale d (f16), `2..4` minimum m (f16), `4..8` fifth bits (u32, as in Q5_0),
 /// `8..24` nibbles. w = d q + m.
-#[inline(always)]
 pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; BLOCK]) {
     let (d, m) = (half_at(block, 0), half_at(block, 2));
     let high = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
@@ -58,7 +54,6 @@ pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; BLOCK]) {
 }
 
 /// Q8_0, 34 bytes: `0..2` scale d (f16), `2..34` quants q (i8). w = d q.
-#[inline(always)]
 pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; BLOCK]) {
     let d = half_at(block, 0);
     for (x, byte) in out.iter_mut().zip(&block[2..]) {
@@ -67,7 +62,6 @@ pub(super) fn q8_0(block: &[u8; 34], out: &mut [f32; BLOCK]) {
 }
 
 /// The 5-bit quants of elements `j` and `j + 16`.
-#[inline(always)]
 fn five_bits(nibbles: u8, high: u32, j: usize) -> (u32, u32) {
     let low_q = u32::from(nibbles & 0x0f) | (high >> j & 1) << 4;
     let high_q = u32::from(nibbles >> 4) | (high >> (j + HALF) & 1) << 4;

@@ -90,7 +90,6 @@ impl QuantError {
 /// quant::dequantise(DType::Q4_0, &block, &mut out).unwrap();
 /// assert_eq!(out, [-8.0; 32]);
 /// ```
-#[inline(always)] // So that a caller compiled for wider SIMD gets the loops at its own width.
 pub fn dequantise(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<(), QuantError> {
     let blocks = whole_blocks("dequantise", dtype, bytes.len())?;
     let elements = blocks.saturating_mul(dtype.block_elements());
@@ -153,7 +152,6 @@ pub fn quantise(dtype: DType, values: &[f32], out: &mut Vec<u8>) -> Result<(), Q
 }
 
 /// Number of blocks in `bytes` bytes, or the error that says they are not whole.
-#[inline(always)]
 fn whole_blocks(operation: &'static str, dtype: DType, bytes: usize) -> Result<usize, QuantError> {
     let expected = dtype.block_bytes();
     if bytes.is_multiple_of(expected) {
@@ -164,7 +162,6 @@ fn whole_blocks(operation: &'static str, dtype: DType, bytes: usize) -> Result<u
 }
 
 /// Runs a block decoder over a row; the lengths were compared by the caller.
-#[inline(always)]
 fn each_block<const BYTES: usize, const ELEMENTS: usize>(
     bytes: &[u8],
     out: &mut [f32],
@@ -190,7 +187,6 @@ fn encode_blocks<const BYTES: usize, const ELEMENTS: usize>(
 }
 
 /// An f16 field at `at` of a block.
-#[inline(always)]
 fn half_at<const BYTES: usize>(block: &[u8; BYTES], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }

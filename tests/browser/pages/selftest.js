@@ -17,7 +17,11 @@ worker.onmessage = ({ data: { id, value, error, progress } }) => {
   if (error === undefined) resolve(value);
   else reject(new Error(error));
 };
-worker.onerror = (event) => console.error(`the selftest worker: ${event.message}`);
+// After a trap no promise of the worker is kept: who waits for one looks here too.
+worker.onerror = (event) => {
+  globalThis.trap = `the selftest worker: ${event.message}`;
+  console.error(globalThis.trap);
+};
 
 function call(name, argument) {
   const id = ++calls;

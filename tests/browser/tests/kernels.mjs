@@ -31,7 +31,9 @@ function cases(browser, backend, build, threads) {
     async run(context) {
       const page = await selftestPage(context, browser, build, threads);
       await page.evaluate((backend) => void globalThis.selftest.runCases(backend), backend);
-      await page.waitFor("all cases", () => globalThis.progress?.ended, undefined, 900_000);
+      const ended = () => globalThis.progress?.ended || globalThis.trap !== undefined;
+      await page.waitFor("all cases", ended, undefined, 900_000);
+      assert.equal(await page.evaluate(() => globalThis.trap ?? null), null);
       const { device, total, done, worst, wrong } = await page.evaluate(() => globalThis.progress);
       assert.deepEqual(wrong, []);
       assert.equal(done, total);
