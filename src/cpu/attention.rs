@@ -152,7 +152,7 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
     // Weights in tiles; a last tile that is not full has rows of zeros.
     let filled = n.next_multiple_of(S::TILE);
     let mut weights = vec![0.0; filled * KEYS];
-    let mut mixed = vec![[0.0; LANES]; filled];
+    let mut mixed = vec![[[0.0; LANES]]; filled];
     let mut start = keys.start;
     while start < keys.end {
         let block = start..keys.end.min(start + KEYS);
@@ -175,10 +175,10 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
             let columns = Columns { numbers: &rows[lanes..], stride: width };
             let tiles = weights.chunks_exact(S::TILE * KEYS);
             for (tile, mixed) in tiles.zip(mixed.chunks_exact_mut(S::TILE)) {
-                floats::times_tiles_any::<S>(columns, &tile[..S::TILE * steps], steps, mixed);
+                floats::times_tiles_any::<S, 1>([columns], &tile[..S::TILE * steps], steps, mixed);
             }
             for (sums, mixed) in part.sums.chunks_exact_mut(dim).zip(&mixed) {
-                for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed) {
+                for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed[0]) {
                     *sum += mixed;
                 }
             }

@@ -20,6 +20,8 @@ pub struct Columns<'a> {
 pub struct Rows<'a> {
     /// `[tile][step][width]`, with as many rows as the level's tiles have.
     tiles: Vec<f32>,
+    /// Number of rows.
+    rows: usize,
     /// Numbers of a row.
     steps: usize,
     /// Rows that fill no tile.
@@ -37,7 +39,12 @@ impl<'a> Rows<'a> {
         pool.for_each_chunk(&mut tiles, width * steps.max(1), |tile, to| {
             interleave(to, width, rows[tile * width..].iter().copied());
         });
-        Rows { tiles, steps, rest: rows[tiled.min(rows.len())..].to_vec() }
+        Rows { tiles, rows: rows.len(), steps, rest: rows[tiled.min(rows.len())..].to_vec() }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Products of a lane: one a row, and those of the zeros that fill the last tile.
@@ -56,59 +63,114 @@ pub fn interleave<'a>(to: &mut [f32], width: usize, rows: impl Iterator<Item = &
     }
 }
 
+/// Products of one row with `G` groups of eight.
+pub type Products<const G: usize> = [[f32; LANES]; G];
+
 on_level! {
-    /// `out[t][lane] = Σ_k weights[k][lane] · x[t][k]`.
-    pub fn times_rows(weights: Columns<'_>, x: &Rows<'_>, out: &mut [[f32; LANES]]) = times_rows_any
+    /// `out[t][0][lane] = Σ_k weights[k][lane] · x[t][k]`.
+    pub fn times_rows(weights: [Columns<'_>; 1], x: &Rows<'_>, out: &mut [Products<1>]) = times_rows_any
+}
+
+on_level! {
+    /// The same with two groups at once, so that each activation is read for both.
+    pub fn times_rows_twice(weights: [Columns<'_>; 2], x: &Rows<'_>, out: &mut [Products<2>]) = times_rows_twice_any
 }
 
 #[inline(always)]
-fn times_rows_any<S: Simd>(weights: Columns<'_>, x: &Rows<'_>, out: &mut [[f32; LANES]]) {
+fn times_rows_any<S: Simd>(weights: [Columns<'_>; 1], x: &Rows<'_>, out: &mut [Products<1>]) {
+    groups_times_rows::<S, 1>(weights, x, out);
+}
+
+#[inline(always)]
+fn times_rows_twice_any<S: Simd>(weights: [Columns<'_>; 2], x: &Rows<'_>, out: &mut [Products<2>]) {
+    groups_times_rows::<S, 2>(weights, x, out);
+}
+
+#[inline(always)]
+fn groups_times_rows<S: Simd, const G: usize>(
+    weights: [Columns<'_>; G],
+    x: &Rows<'_>,
+    out: &mut [Products<G>],
+) {
     let (tiled, rest) = out.split_at_mut(out.len() - x.rest.len());
-    times_tiles_any::<S>(weights, &x.tiles, x.steps, tiled);
+    times_tiles_any::<S, G>(weights, &x.tiles, x.steps, tiled);
     for (row, out) in x.rest.iter().zip(rest) {
-        one::<S>(weights, row, out);
+        for (weights, out) in weights.iter().zip(out) {
+            one::<S>(*weights, row, out);
+        }
     }
 }
 
 /// The tiled rows alone: `tiles` is `[tile][step][width]`, with the width of the level.
 #[inline(always)]
-pub fn times_tiles_any<S: Simd>(weights: Columns<'_>, tiles: &[f32], steps: usize, out: &mut [[f32; LANES]]) {
+pub fn times_tiles_any<S: Simd, const G: usize>(
+    weights: [Columns<'_>; G],
+    tiles: &[f32],
+    steps: usize,
+    out: &mut [Products<G>],
+) {
     if S::WIDE {
-        all_tiles::<S, 8>(weights, tiles, steps, out);
+        all_tiles::<S, 8, G>(weights, tiles, steps, out);
     } else {
-        all_tiles::<S, 4>(weights, tiles, steps, out);
+        all_tiles::<S, 4, G>(weights, tiles, steps, out);
     }
 }
 
 #[inline(always)]
-fn all_tiles<S: Simd, const T: usize>(
-    weights: Columns<'_>,
+fn all_tiles<S: Simd, const T: usize, const G: usize>(
+    weights: [Columns<'_>; G],
     tiles: &[f32],
     steps: usize,
-    out: &mut [[f32; LANES]],
+    out: &mut [Products<G>],
 ) {
     let tiles = tiles.as_chunks::<T>().0.chunks_exact(steps.max(1));
     for (x, out) in tiles.zip(out.as_chunks_mut::<T>().0) {
-        tile::<S, T>(weights, x, out);
+        *out = [[[0.0; LANES]; G]; T];
+        if G == 2 && S::SUMS >= 16 {
+            tile::<S, T, 8, 2, G>(weights, 0, x, 0, out);
+        } else if G == 2 && S::WIDE {
+            tile::<S, T, 4, 2, G>(weights, 0, x, 0, out);
+            tile::<S, T, 4, 2, G>(weights, 0, x, 4, out);
+        } else {
+            for group in 0..G {
+                tile::<S, T, T, 1, G>(weights, group, x, 0, out);
+            }
+        }
     }
 }
 
-/// `T` rows at once, their sums in registers.
+/// `H` rows from `row` with `N` groups from `group`, their sums in registers.
 #[inline(always)]
-fn tile<S: Simd, const T: usize>(weights: Columns<'_>, x: &[[f32; T]], out: &mut [[f32; LANES]; T]) {
-    *out = [[0.0; LANES]; T];
+fn tile<S: Simd, const T: usize, const H: usize, const N: usize, const G: usize>(
+    weights: [Columns<'_>; G],
+    group: usize,
+    x: &[[f32; T]],
+    row: usize,
+    out: &mut [Products<G>; T],
+) {
     for (part, x) in x.chunks(PART).enumerate() {
-        let vectors = weights.numbers[part * PART * weights.stride..].chunks(weights.stride);
-        let mut sums = [S::splat(0.0); T];
-        for (vector, x) in vectors.zip(x) {
-            let Some(vector) = vector.first_chunk::<LANES>() else { break };
-            let vector = S::load(vector);
-            for t in 0..T {
-                sums[t] = S::mul_add(vector, S::splat(x[t]), sums[t]);
+        let mut sums = [[S::splat(0.0); N]; H];
+        for (k, x) in x.iter().enumerate() {
+            let mut vectors = [S::splat(0.0); N];
+            for n in 0..N {
+                let Columns { numbers, stride } = weights[group + n];
+                let Some((vector, _)) = numbers[(part * PART + k) * stride..].split_first_chunk() else {
+                    return;
+                };
+                vectors[n] = S::load(vector);
+            }
+            for h in 0..H {
+                let x = S::splat(x[row + h]);
+                for n in 0..N {
+                    sums[h][n] = S::mul_add(vectors[n], x, sums[h][n]);
+                }
             }
         }
-        for t in 0..T {
-            S::store(S::add(S::load(&out[t]), sums[t]), &mut out[t]);
+        for h in 0..H {
+            for n in 0..N {
+                let out = &mut out[row + h][group + n];
+                S::store(S::add(S::load(out), sums[h][n]), out);
+            }
         }
     }
 }
@@ -173,9 +235,17 @@ pub fn dots<S: Simd, const A: usize, const B: usize>(a: [&[f32]; A], b: [&[f32];
         }
     }
     let mut out = [[0.0; B]; A];
+    let sums = sums.as_flattened();
+    let (eights, singles) = sums.as_chunks::<LANES>();
+    let flat = out.as_flattened_mut();
+    for (sums, out) in eights.iter().zip(flat.as_chunks_mut().0) {
+        S::store(S::sum_each(*sums), out);
+    }
+    for (sum, out) in singles.iter().zip(&mut flat[eights.len() * LANES..]) {
+        *out = sum_lanes::<S>(*sum);
+    }
     for i in 0..A {
         for j in 0..B {
-            out[i][j] = sum_lanes::<S>(sums[i][j]);
             for k in whole * LANES..len {
                 out[i][j] += a[i][k] * b[j][k];
             }

@@ -1,5 +1,7 @@
 //! `out[t, n] = x[t] · w[n]`: groups of eight rows of the weight over all threads, each with all tokens.
 
+use std::ops::Range;
+
 use super::activations::{Activations, Row};
 use super::floats::{self, Columns};
 use super::ints::{self, Unpacked};
@@ -39,7 +41,8 @@ pub fn takes_bytes(weight: &Weight) -> bool {
 /// Groups that a task takes.
 pub fn groups_per_task(weight: &Weight, groups: usize, threads: usize) -> usize {
     let group_bytes = (weight.held_bytes() / weight.groups()).max(1);
-    groups.div_ceil(TASKS_PER_THREAD * threads).max(TASK_BYTES / group_bytes).max(1)
+    // Even, since products in f32 take two at a time.
+    groups.div_ceil(TASKS_PER_THREAD * threads).max(TASK_BYTES / group_bytes).next_multiple_of(2).max(2)
 }
 
 /// Computes the columns of groups `first..first + count` of `out` `[tokens, n]`.
@@ -76,7 +79,11 @@ pub fn matmul(
             let rows = ROWS.min(n - group * ROWS);
             // SAFETY: every group of columns is computed by one task.
             let target = unsafe { out.part(token * n + group * ROWS, rows) };
-            target.copy_from_slice(&products[..rows]);
+            match target.first_chunk_mut() {
+                // A copy of known size is one instruction, any other a call.
+                Some(target) => *target = *products,
+                None => target.copy_from_slice(&products[..rows]),
+            }
         };
         match (weight.form, x) {
             (Form::Blocks(layout), Operand::Quantised(x)) if tokens == 1 => {
@@ -96,29 +103,56 @@ pub fn matmul(
                     products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
                 }
             }
-            (form, Operand::Exact(x)) => {
-                let mut products = vec![[0.0; ROWS]; x.outputs()];
-                let mut unpacked = Vec::new();
-                for group in groups {
-                    let weights = weight.group(group);
-                    let numbers: &[f32] = match form {
-                        Form::Numbers(DType::F32) => {
-                            bytemuck::try_cast_slice(weights.main).unwrap_or_default()
-                        }
-                        _ => {
-                            unpacked.resize(k * ROWS, 0.0);
-                            unpack::group(level, form, weights, &mut unpacked);
-                            &unpacked
-                        }
-                    };
-                    let columns = Columns { numbers, stride: ROWS };
-                    floats::times_rows(level, columns, x, &mut products);
-                    let there = products[..tokens].iter().enumerate();
-                    there.for_each(|(token, products)| write(group, token, products));
-                }
-            }
+            (_, Operand::Exact(x)) => exact(level, weight, x, groups, write),
             // `takes_bytes` is asked before activations are quantised.
             (Form::Vector | Form::Numbers(_), Operand::Quantised(_)) => {}
         }
     });
+}
+
+/// Products in f32 of some groups, two at a time.
+fn exact(
+    level: Level,
+    weight: &Weight,
+    x: &floats::Rows<'_>,
+    groups: Range<usize>,
+    write: impl Fn(usize, usize, &[f32; ROWS]),
+) {
+    let mut unpacked = [Vec::new(), Vec::new()];
+    let mut alone = vec![[[0.0; ROWS]]; x.outputs()];
+    let mut twice = vec![[[0.0; ROWS]; 2]; x.outputs()];
+    let mut group = groups.start;
+    while group < groups.end {
+        let [first, second] = &mut unpacked;
+        if group + 1 < groups.end {
+            let pair = [numbers(level, weight, group, first), numbers(level, weight, group + 1, second)];
+            floats::times_rows_twice(level, pair, x, &mut twice);
+            for (token, products) in twice[..x.rows()].iter().enumerate() {
+                write(group, token, &products[0]);
+                write(group + 1, token, &products[1]);
+            }
+            group += 2;
+        } else {
+            floats::times_rows(level, [numbers(level, weight, group, first)], x, &mut alone);
+            alone[..x.rows()]
+                .iter()
+                .enumerate()
+                .for_each(|(token, products)| write(group, token, &products[0]));
+            group += 1;
+        }
+    }
+}
+
+/// A group as numbers: where it lies, if it is plain F32.
+fn numbers<'a>(level: Level, weight: &'a Weight, group: usize, unpacked: &'a mut Vec<f32>) -> Columns<'a> {
+    let packed = weight.group(group);
+    let numbers: &[f32] = match weight.form {
+        Form::Numbers(DType::F32) => bytemuck::try_cast_slice(packed.main).unwrap_or_default(),
+        form => {
+            unpacked.resize(weight.desc.shape.cols() * ROWS, 0.0);
+            unpack::group(level, form, packed, unpacked);
+            unpacked
+        }
+    };
+    Columns { numbers, stride: ROWS }
 }

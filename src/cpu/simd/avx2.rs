@@ -33,6 +33,8 @@ impl<const VNNI: bool> Simd for X86<VNNI> {
 
     const NARROW_SUMS: bool = !VNNI;
     const WIDE: bool = true;
+    /// AVX-512 has 32 registers, also of 256 bits.
+    const SUMS: usize = if VNNI { 16 } else { 8 };
 
     #[inline(always)]
     fn splat(x: f32) -> __m256 {
@@ -122,6 +124,19 @@ impl<const VNNI: bool> Simd for X86<VNNI> {
         vector! {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+
+    /// Neighbours first, then pairs, then halves.
+    #[inline(always)]
+    fn sum_each(vectors: [__m256; LANES]) -> __m256 {
+        let [a, b, c, d, e, f, g, h] = vectors;
+        vector! {
+            let four = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+            let rest = _mm256_hadd_ps(_mm256_hadd_ps(e, f), _mm256_hadd_ps(g, h));
+            let low = _mm256_permute2f128_ps::<0x20>(four, rest);
+            let high = _mm256_permute2f128_ps::<0x31>(four, rest);
+            _mm256_add_ps(low, high)
         }
     }
 

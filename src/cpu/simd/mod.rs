@@ -113,6 +113,8 @@ pub trait Simd: Copy + 'static {
     const WIDE: bool;
     /// Tokens of a tile of f32 products.
     const TILE: usize = if Self::WIDE { 8 } else { 4 };
+    /// Sums in f32 that a product may have, beside what it reads.
+    const SUMS: usize;
 
     /// The same number in every lane.
     fn splat(x: f32) -> Self::F32;
@@ -148,6 +150,16 @@ pub trait Simd: Copy + 'static {
     fn round(a: Self::F32) -> Self::F32;
     /// `2^n` for whole numbers `n` in -126..=127.
     fn exp2_whole(n: Self::F32) -> Self::F32;
+
+    /// The sum of the lanes of each of eight vectors.
+    #[inline(always)]
+    fn sum_each(vectors: [Self::F32; LANES]) -> Self::F32 {
+        let mut sums = [0.0; LANES];
+        for (sum, vector) in sums.iter_mut().zip(vectors) {
+            *sum = sum_lanes::<Self>(vector);
+        }
+        Self::load(&sums)
+    }
 
     /// 32 bytes.
     fn bytes(from: &[u8; 32]) -> Self::Bytes;

@@ -28,6 +28,7 @@ impl Simd for Plain {
 
     const NARROW_SUMS: bool = false;
     const WIDE: bool = false;
+    const SUMS: usize = 8;
 
     #[inline(always)]
     fn splat(x: f32) -> Lanes {

@@ -63,6 +63,7 @@ impl Simd for Wasm {
     const NARROW_SUMS: bool = false;
 
     const WIDE: bool = false;
+    const SUMS: usize = 8;
 
     #[inline(always)]
     fn splat(x: f32) -> Pair {
