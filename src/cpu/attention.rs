@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::buffer::Buffer;
-use super::floats::{self, Columns};
+use super::floats::{self, Columns, Products};
 use super::pool::Pool;
 use super::shared::SharedMut;
 use super::simd::{LANES, Level, Simd, math, max_lanes, on_level, sum_lanes};
@@ -152,7 +152,8 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
     // Weights in tiles; a last tile that is not full has rows of zeros.
     let filled = n.next_multiple_of(S::TILE);
     let mut weights = vec![0.0; filled * KEYS];
-    let mut mixed = vec![[[0.0; LANES]]; filled];
+    let mut pairs = vec![[[0.0; LANES]; 2]; filled];
+    let mut singles = vec![[[0.0; LANES]]; filled];
     let mut start = keys.start;
     while start < keys.end {
         let block = start..keys.end.min(start + KEYS);
@@ -169,22 +170,41 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
         let steps = block.len();
         let tiles = weights.chunks_exact_mut(S::TILE * KEYS);
         for (scores, tile) in scores.chunks(S::TILE * KEYS).zip(tiles) {
-            floats::interleave(tile, S::TILE, scores.chunks_exact(KEYS).map(|scores| &scores[..steps]));
+            floats::interleave_any::<S>(&mut tile[..S::TILE * steps], scores, KEYS);
         }
-        for lanes in (0..width).step_by(LANES) {
-            let columns = Columns { numbers: &rows[lanes..], stride: width };
-            let tiles = weights.chunks_exact(S::TILE * KEYS);
-            for (tile, mixed) in tiles.zip(mixed.chunks_exact_mut(S::TILE)) {
-                floats::times_tiles_any::<S, 1>([columns], &tile[..S::TILE * steps], steps, mixed);
-            }
-            for (sums, mixed) in part.sums.chunks_exact_mut(dim).zip(&mixed) {
-                for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed[0]) {
-                    *sum += mixed;
-                }
+        let mut lanes = 0;
+        while lanes < width {
+            if lanes + LANES < width {
+                mix::<S, 2>((&rows, width), lanes, (&weights, steps), &mut pairs, (&mut part.sums, dim));
+                lanes += 2 * LANES;
+            } else {
+                mix::<S, 1>((&rows, width), lanes, (&weights, steps), &mut singles, (&mut part.sums, dim));
+                lanes += LANES;
             }
         }
     }
     part
+}
+
+/// Adds the values of a block, weighted: `G` vectors of each row from `lanes`.
+#[inline(always)]
+fn mix<S: Simd, const G: usize>(
+    (rows, width): (&[f32], usize),
+    lanes: usize,
+    (weights, steps): (&[f32], usize),
+    mixed: &mut [Products<G>],
+    (sums, dim): (&mut [f32], usize),
+) {
+    let columns = std::array::from_fn(|g| Columns { numbers: &rows[lanes + g * LANES..], stride: width });
+    let tiles = weights.chunks_exact(S::TILE * KEYS);
+    for (tile, mixed) in tiles.zip(mixed.chunks_exact_mut(S::TILE)) {
+        floats::times_tiles_any::<S, G>(columns, &tile[..S::TILE * steps], steps, mixed);
+    }
+    for (sums, mixed) in sums.chunks_exact_mut(dim).zip(mixed) {
+        for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed.as_flattened()) {
+            *sum += mixed;
+        }
+    }
 }
 
 /// Rows of a block as F32.

@@ -16,48 +16,91 @@ pub struct Columns<'a> {
     pub stride: usize,
 }
 
-/// Rows of activations, the first of them a few together, so that a step reads its numbers side by side.
-pub struct Rows<'a> {
+/// Rows of activations laid out in tiles: a few rows together, so that a step reads its numbers side by side.
+#[derive(Default)]
+pub struct Tiles {
     /// `[tile][step][width]`, with as many rows as the level's tiles have.
-    tiles: Vec<f32>,
-    /// Number of rows.
-    rows: usize,
-    /// Numbers of a row.
+    numbers: Vec<f32>,
+}
+
+impl Tiles {
+    /// Lays out most of the rows of `x` `[rows, steps]`.
+    pub fn lay_out(&mut self, (level, pool): (Level, &Pool), x: &[f32], steps: usize) {
+        let (width, steps) = (level.tile(), steps.max(1));
+        let rows = x.len() / steps;
+        // A tile costs about as much as half as many rows one by one: one that is more than half full is filled up with zeros.
+        let tiles = (rows + (width - 1) / 2) / width;
+        self.numbers.resize(tiles * width * steps, 0.0);
+        pool.for_each_chunk(&mut self.numbers, width * steps, |tile, to| {
+            let rows = &x[tile * width * steps..];
+            interleave(level, to, &rows[..rows.len().min(to.len())], steps);
+        });
+    }
+
+    /// The rows of `x` `[rows, steps]`, which was laid out.
+    pub fn rows<'a>(&'a self, x: &'a [f32], steps: usize) -> Rows<'a> {
+        Rows { x, tiles: &self.numbers, steps: steps.max(1) }
+    }
+}
+
+/// Rows of activations, and the same in tiles but for the last few.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// `[rows, steps]`.
+    pub x: &'a [f32],
+    tiles: &'a [f32],
     steps: usize,
-    /// Rows that fill no tile.
-    rest: Vec<&'a [f32]>,
 }
 
 impl<'a> Rows<'a> {
-    /// Lays out rows of `steps` numbers.
-    pub fn new((level, pool): (Level, &Pool), rows: &[&'a [f32]], steps: usize) -> Self {
-        let width = level.tile();
-        // A tile costs about as much as half as many rows one by one: one that is more than half full is filled up with zeros.
-        let full = rows.len() / width * width;
-        let tiled = if (rows.len() - full) * 2 > width { full + width } else { full };
-        let mut tiles = vec![0.0; tiled * steps];
-        pool.for_each_chunk(&mut tiles, width * steps.max(1), |tile, to| {
-            interleave(to, width, rows[tile * width..].iter().copied());
-        });
-        Rows { tiles, rows: rows.len(), steps, rest: rows[tiled.min(rows.len())..].to_vec() }
-    }
-
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.x.len() / self.steps
     }
 
     /// Products of a lane: one a row, and those of the zeros that fill the last tile.
     pub fn outputs(&self) -> usize {
-        self.tiles.len() / self.steps.max(1) + self.rest.len()
+        self.rows().max(self.tiles.len() / self.steps)
+    }
+
+    /// Rows in no tile.
+    fn rest(&self) -> std::slice::ChunksExact<'a, f32> {
+        self.x[self.tiles.len().min(self.x.len())..].chunks_exact(self.steps)
     }
 }
 
-/// Rows side by side: `to[step][row]`.
+on_level! {
+    /// Rows of `stride` numbers side by side: `to[step][row]`, as many of their numbers as there is room for and zeros for rows that
+    /// are missing.
+    fn interleave(to: &mut [f32], rows: &[f32], stride: usize) = interleave_any
+}
+
+/// The same.
 #[inline(always)]
-pub fn interleave<'a>(to: &mut [f32], width: usize, rows: impl Iterator<Item = &'a [f32]>) {
-    for (r, row) in rows.take(width).enumerate() {
-        for (to, x) in to.chunks_exact_mut(width).zip(row) {
+pub fn interleave_any<S: Simd>(to: &mut [f32], rows: &[f32], stride: usize) {
+    let steps = to.len() / S::TILE;
+    let mut done = 0;
+    if let (8, Some(rows)) = (S::TILE, rows.get(..LANES * stride)) {
+        let (targets, _) = to.as_chunks_mut::<LANES>();
+        for (block, to) in targets.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let mut vectors = [S::splat(0.0); LANES];
+            for (vector, row) in vectors.iter_mut().zip(rows.chunks_exact(stride)) {
+                if let Some(row) = row[block * LANES..].first_chunk() {
+                    *vector = S::load(row);
+                }
+            }
+            for (vector, to) in S::transpose(vectors).into_iter().zip(to) {
+                S::store(vector, to);
+            }
+        }
+        done = steps / LANES * LANES;
+    }
+    let to = &mut to[done * S::TILE..];
+    if rows.len() < S::TILE * stride {
+        to.fill(0.0);
+    }
+    for (r, row) in rows.chunks_exact(stride).take(S::TILE).enumerate() {
+        for (to, x) in to.chunks_exact_mut(S::TILE).zip(&row[done..]) {
             to[r] = *x;
         }
     }
@@ -68,33 +111,33 @@ pub type Products<const G: usize> = [[f32; LANES]; G];
 
 on_level! {
     /// `out[t][0][lane] = Σ_k weights[k][lane] · x[t][k]`.
-    pub fn times_rows(weights: [Columns<'_>; 1], x: &Rows<'_>, out: &mut [Products<1>]) = times_rows_any
+    pub fn times_rows(weights: [Columns<'_>; 1], x: Rows<'_>, out: &mut [Products<1>]) = times_rows_any
 }
 
 on_level! {
     /// The same with two groups at once, so that each activation is read for both.
-    pub fn times_rows_twice(weights: [Columns<'_>; 2], x: &Rows<'_>, out: &mut [Products<2>]) = times_rows_twice_any
+    pub fn times_rows_twice(weights: [Columns<'_>; 2], x: Rows<'_>, out: &mut [Products<2>]) = times_rows_twice_any
 }
 
 #[inline(always)]
-fn times_rows_any<S: Simd>(weights: [Columns<'_>; 1], x: &Rows<'_>, out: &mut [Products<1>]) {
+fn times_rows_any<S: Simd>(weights: [Columns<'_>; 1], x: Rows<'_>, out: &mut [Products<1>]) {
     groups_times_rows::<S, 1>(weights, x, out);
 }
 
 #[inline(always)]
-fn times_rows_twice_any<S: Simd>(weights: [Columns<'_>; 2], x: &Rows<'_>, out: &mut [Products<2>]) {
+fn times_rows_twice_any<S: Simd>(weights: [Columns<'_>; 2], x: Rows<'_>, out: &mut [Products<2>]) {
     groups_times_rows::<S, 2>(weights, x, out);
 }
 
 #[inline(always)]
 fn groups_times_rows<S: Simd, const G: usize>(
     weights: [Columns<'_>; G],
-    x: &Rows<'_>,
+    x: Rows<'_>,
     out: &mut [Products<G>],
 ) {
-    let (tiled, rest) = out.split_at_mut(out.len() - x.rest.len());
-    times_tiles_any::<S, G>(weights, &x.tiles, x.steps, tiled);
-    for (row, out) in x.rest.iter().zip(rest) {
+    let (tiled, rest) = out.split_at_mut(x.tiles.len() / x.steps);
+    times_tiles_any::<S, G>(weights, x.tiles, x.steps, tiled);
+    for (row, out) in x.rest().zip(rest) {
         for (weights, out) in weights.iter().zip(out) {
             one::<S>(*weights, row, out);
         }

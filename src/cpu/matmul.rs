@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::activations::{Activations, Row};
-use super::floats::{self, Columns};
+use super::floats::{self, Columns, Tiles};
 use super::ints::{self, Unpacked};
 use super::packed::layout::ROWS;
 use super::packed::{Form, Weight, unpack};
 use super::pool::Pool;
 use super::shared::SharedMut;
 use super::simd::Level;
+use crate::plan::ValueId;
 use crate::tensor::DType;
 
 /// Bytes of weights that a task reads at least: handing over costs less than reading them.
@@ -17,20 +18,51 @@ const TASK_BYTES: usize = 1 << 14;
 /// Tasks a thread, for balance.
 const TASKS_PER_THREAD: usize = 8;
 
-/// What a weight is multiplied with.
+/// What a weight is multiplied with, `[tokens, k]`.
 #[derive(Clone, Copy)]
 pub enum Factor<'a> {
-    /// `[tokens, k]`.
-    Exact(&'a [f32]),
-    /// The same as bytes.
+    /// As it is.
+    Exact(floats::Rows<'a>),
+    /// As bytes.
     Quantised(&'a Activations),
 }
 
-/// The same, laid out.
-#[derive(Clone, Copy)]
-enum Operand<'a> {
-    Exact(&'a floats::Rows<'a>),
-    Quantised(&'a Activations),
+/// The last operands of matrix products as factors, and which values of the run they are: the next product may take the same.
+#[derive(Default)]
+pub struct Factors {
+    bytes: (Option<ValueId>, Activations),
+    tiles: (Option<ValueId>, Tiles),
+}
+
+impl Factors {
+    /// `x` `[tokens, cols]`, which is `value`: as bytes, or as it is.
+    pub fn of<'a>(
+        &'a mut self,
+        executor: (Level, &Pool),
+        bytes: bool,
+        value: ValueId,
+        x: &'a [f32],
+        cols: usize,
+    ) -> Factor<'a> {
+        if bytes {
+            if self.bytes.0 != Some(value) {
+                self.bytes.1.quantise(executor, x, cols);
+                self.bytes.0 = Some(value);
+            }
+            return Factor::Quantised(&self.bytes.1);
+        }
+        if self.tiles.0 != Some(value) {
+            self.tiles.1.lay_out(executor, x, cols);
+            self.tiles.0 = Some(value);
+        }
+        Factor::Exact(self.tiles.1.rows(x, cols))
+    }
+
+    /// A new run gives its values other numbers.
+    pub fn forget(&mut self) {
+        self.bytes.0 = None;
+        self.tiles.0 = None;
+    }
 }
 
 /// Whether a product may take activations as bytes.
@@ -56,44 +88,30 @@ pub fn matmul(
     let (n, k) = (weight.desc.shape.rows(), weight.desc.shape.cols());
     let tokens = out.len() / n;
     if let (Form::Vector, Factor::Exact(x)) = (weight.form, x) {
-        for (out, x) in out.iter_mut().zip(x.chunks_exact(k)) {
+        for (out, x) in out.iter_mut().zip(x.x.chunks_exact(k)) {
             *out = floats::dot(level, x, weight.vector());
         }
         return;
     }
-    let laid;
-    let x = match x {
-        Factor::Exact(x) => {
-            let rows: Vec<&[f32]> = x.chunks_exact(k).collect();
-            laid = floats::Rows::new((level, pool), &rows, k);
-            Operand::Exact(&laid)
-        }
-        Factor::Quantised(x) => Operand::Quantised(x),
-    };
     let per_task = groups_per_task(weight, count, pool.threads());
     let out = SharedMut::new(out);
     let end = first + count;
     pool.run(count.div_ceil(per_task), &|task| {
         let groups = first + task * per_task..end.min(first + (task + 1) * per_task);
-        let write = |group: usize, token: usize, products: &[f32; ROWS]| {
-            let rows = ROWS.min(n - group * ROWS);
+        let write = |group: usize, token: usize, products: &[f32]| {
+            let columns = products.len().min(n - group * ROWS);
             // SAFETY: every group of columns is computed by one task.
-            let target = unsafe { out.part(token * n + group * ROWS, rows) };
-            match target.first_chunk_mut() {
-                // A copy of known size is one instruction, any other a call.
-                Some(target) => *target = *products,
-                None => target.copy_from_slice(&products[..rows]),
-            }
+            copy(unsafe { out.part(token * n + group * ROWS, columns) }, products);
         };
         match (weight.form, x) {
-            (Form::Blocks(layout), Operand::Quantised(x)) if tokens == 1 => {
+            (Form::Blocks(layout), Factor::Quantised(x)) if tokens == 1 => {
                 let mut products = [0.0; ROWS];
                 for group in groups {
                     ints::group_times_token(level, layout, weight.group(group), x.row(0), &mut products);
                     write(group, 0, &products);
                 }
             }
-            (Form::Blocks(layout), Operand::Quantised(x)) => {
+            (Form::Blocks(layout), Factor::Quantised(x)) => {
                 let rows: Vec<Row<'_>> = (0..tokens).map(|token| x.row(token)).collect();
                 let mut unpacked = Unpacked::default();
                 let mut products = vec![[0.0; ROWS]; tokens];
@@ -103,20 +121,33 @@ pub fn matmul(
                     products.iter().enumerate().for_each(|(token, products)| write(group, token, products));
                 }
             }
-            (_, Operand::Exact(x)) => exact(level, weight, x, groups, write),
+            (_, Factor::Exact(x)) => exact(level, weight, x, groups, write),
             // `takes_bytes` is asked before activations are quantised.
-            (Form::Vector | Form::Numbers(_), Operand::Quantised(_)) => {}
+            (Form::Vector | Form::Numbers(_), Factor::Quantised(_)) => {}
         }
     });
+}
+
+/// Copies as much as there is room for. Of known size that is an instruction or two, otherwise a call, which costs more than the copy.
+fn copy(to: &mut [f32], from: &[f32]) {
+    #[cold]
+    fn rest(to: &mut [f32], from: &[f32]) {
+        to.copy_from_slice(&from[..to.len()]);
+    }
+    match (to.as_chunks_mut::<ROWS>(), from.as_chunks::<ROWS>().0) {
+        (([a, b], []), [from_a, from_b]) => (*a, *b) = (*from_a, *from_b),
+        (([a], []), [from_a]) => *a = *from_a,
+        _ => rest(to, from),
+    }
 }
 
 /// Products in f32 of some groups, two at a time.
 fn exact(
     level: Level,
     weight: &Weight,
-    x: &floats::Rows<'_>,
+    x: floats::Rows<'_>,
     groups: Range<usize>,
-    write: impl Fn(usize, usize, &[f32; ROWS]),
+    write: impl Fn(usize, usize, &[f32]),
 ) {
     let mut unpacked = [Vec::new(), Vec::new()];
     let mut alone = vec![[[0.0; ROWS]]; x.outputs()];
@@ -128,8 +159,7 @@ fn exact(
             let pair = [numbers(level, weight, group, first), numbers(level, weight, group + 1, second)];
             floats::times_rows_twice(level, pair, x, &mut twice);
             for (token, products) in twice[..x.rows()].iter().enumerate() {
-                write(group, token, &products[0]);
-                write(group + 1, token, &products[1]);
+                write(group, token, products.as_flattened());
             }
             group += 2;
         } else {

@@ -25,9 +25,8 @@ use crate::plan::{
     Value, ValueId, memory,
 };
 use crate::tensor::{DType, TensorDesc};
-use activations::Activations;
 use buffer::Buffer;
-use matmul::Factor;
+use matmul::Factors;
 use packed::Weight;
 use packed::layout::ROWS;
 use pool::Pool;
@@ -87,8 +86,7 @@ pub struct CpuExecutor {
     plans: Vec<Prepared>,
     run: Option<Cursor>,
     last: Option<Cursor>,
-    /// The operand of the last matrix product as bytes, and which value of the run it is: the next product may take the same.
-    quantised: (Option<ValueId>, Activations),
+    factors: Factors,
 }
 
 impl CpuExecutor {
@@ -107,7 +105,7 @@ impl CpuExecutor {
             plans: Vec::new(),
             run: None,
             last: None,
-            quantised: (None, Activations::default()),
+            factors: Factors::default(),
         }
     }
 
@@ -171,13 +169,13 @@ impl CpuExecutor {
         let Place::Buffer(target) = places[step.outputs[0].0 as usize] else {
             return Err(mismatch("run", "output", "a buffer".into(), "a weight".into()));
         };
-        let mut quantised = std::mem::take(&mut self.quantised);
+        let mut factors = std::mem::take(&mut self.factors);
         // Taken out while the step runs: no step reads what it writes, except a cache, which only it then touches.
         let mut out = std::mem::take(&mut self.buffers[target]);
         let ctx = StepContext { executor: self, places, inputs: &inputs, ids: &step.inputs };
-        let result = ctx.run(&step.op, cursor, output, &mut out, &mut quantised);
+        let result = ctx.run(&step.op, cursor, output, &mut out, &mut factors);
         self.buffers[target] = out;
-        self.quantised = quantised;
+        self.factors = factors;
         result
     }
 }
@@ -223,7 +221,7 @@ impl StepContext<'_> {
         cursor: &mut Cursor,
         output: Operand,
         out: &mut Buffer,
-        quantised: &mut (Option<ValueId>, Activations),
+        factors: &mut Factors,
     ) -> Result<bool, ExecError> {
         let (level, pool) = (self.executor.level, &self.executor.pool);
         let n = output.elements();
@@ -278,7 +276,7 @@ impl StepContext<'_> {
                     &mut out.f32_mut()[..n],
                 );
             }
-            Op::MatMul(_) => return self.matmul_slice(cursor, output, out, quantised),
+            Op::MatMul(_) => return self.matmul_slice(cursor, output, out, factors),
             Op::MeanPool(_) => {
                 let segments = &self.buffer(1)?.u32()[..self.inputs[1].elements()];
                 encoder::mean_pool(self.f32(0)?, segments, output.cols, &mut out.f32_mut()[..n]);
@@ -309,20 +307,13 @@ impl StepContext<'_> {
         cursor: &mut Cursor,
         output: Operand,
         out: &mut Buffer,
-        (known, activations): &mut (Option<ValueId>, Activations),
+        factors: &mut Factors,
     ) -> Result<bool, ExecError> {
         let weight = self.weight(1)?;
         let x = self.f32(0)?;
         let executor = (self.executor.level, &self.executor.pool);
-        let factor = if self.executor.precision == Precision::Fast && matmul::takes_bytes(weight) {
-            if *known != Some(self.ids[0]) {
-                activations.quantise(executor, x, self.inputs[0].cols);
-                *known = Some(self.ids[0]);
-            }
-            Factor::Quantised(activations)
-        } else {
-            Factor::Exact(x)
-        };
+        let fast = self.executor.precision == Precision::Fast && matmul::takes_bytes(weight);
+        let factor = factors.of(executor, fast, self.ids[0], x, self.inputs[0].cols);
         let slice = (SLICE_PRODUCTS / (x.len() * ROWS).max(1)).max(8);
         let count = slice.min(weight.groups() - cursor.group);
         let target = &mut out.f32_mut()[..output.elements()];
@@ -451,7 +442,7 @@ impl Executor for CpuExecutor {
             return Err(mismatch("begin", "plan", expected, extent.tokens.to_string()));
         }
         self.run = Some(Cursor { plan, extent, step: 0, group: 0 });
-        self.quantised.0 = None;
+        self.factors.forget();
         Ok(())
     }
 

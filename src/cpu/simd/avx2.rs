@@ -140,6 +140,26 @@ impl<const VNNI: bool> Simd for X86<VNNI> {
         }
     }
 
+    /// Numbers, pairs and halves change places, in this order.
+    #[inline(always)]
+    fn transpose(vectors: [__m256; LANES]) -> [__m256; LANES] {
+        let [a, b, c, d, e, f, g, h] = vectors;
+        vector! {
+            let pairs = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let fours = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| [
+                _mm256_shuffle_ps::<0x44>(a, c),
+                _mm256_shuffle_ps::<0xEE>(a, c),
+                _mm256_shuffle_ps::<0x44>(b, d),
+                _mm256_shuffle_ps::<0xEE>(b, d),
+            ];
+            let [a, b, c, d] = fours(pairs(a, b), pairs(c, d));
+            let [e, f, g, h] = fours(pairs(e, f), pairs(g, h));
+            let low = |a, b| _mm256_permute2f128_ps::<0x20>(a, b);
+            let high = |a, b| _mm256_permute2f128_ps::<0x31>(a, b);
+            [low(a, e), low(b, f), low(c, g), low(d, h), high(a, e), high(b, f), high(c, g), high(d, h)]
+        }
+    }
+
     #[inline(always)]
     fn bytes(from: &[u8; 32]) -> __m256i {
         vector!(_mm256_loadu_si256(from.as_ptr().cast()))

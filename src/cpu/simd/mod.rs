@@ -161,6 +161,20 @@ pub trait Simd: Copy + 'static {
         Self::load(&sums)
     }
 
+    /// Eight vectors as a matrix, turned: lane `i` of vector `j` is lane `j` of vector `i`.
+    #[inline(always)]
+    fn transpose(vectors: [Self::F32; LANES]) -> [Self::F32; LANES] {
+        let mut rows = [[0.0; LANES]; LANES];
+        for (row, vector) in rows.iter_mut().zip(vectors) {
+            Self::store(vector, row);
+        }
+        let mut turned = vectors;
+        for (column, turned) in turned.iter_mut().enumerate() {
+            *turned = Self::load(&rows.map(|row| row[column]));
+        }
+        turned
+    }
+
     /// 32 bytes.
     fn bytes(from: &[u8; 32]) -> Self::Bytes;
     /// Writes 32 bytes.
