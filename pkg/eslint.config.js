@@ -7,7 +7,7 @@ export default tseslint.config(
   {
     files: ["src/**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: ["./tsconfig.json", "./src/isolate-worker/tsconfig.json"], tsconfigRootDir: import.meta.dirname } },
     rules: {
       // Numbers and codes go into messages as they are.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],

@@ -1,4 +1,4 @@
-import { abilities, pickBuild } from "./builds.js";
+import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import { Model } from "./model.js";
@@ -12,10 +12,13 @@ import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
  */
 export async function loadModel(from: string | URL | Blob | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
+  if (typeof Worker === "undefined") {
+    throw new RushlightError("ERR_NO_BACKEND", "models are loaded in a browser: there are no web workers here");
+  }
   const asked = loadRequest(from, options);
-  const { build, threads } = pickBuild(options.build ?? "auto", options.threads, abilities());
-  const request = { ...asked, threads };
-  const worker = WORKERS[build]();
+  const picked = pickBuild(options.build ?? "auto", options.threads, abilities());
+  const request = { ...asked, ...picked };
+  const worker = (options.worker ?? startWorker)(picked.build);
   const connection = new Connection(worker, () => {
     worker.terminate();
   });
@@ -28,10 +31,12 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
 }
 
 /** The workers of the two builds, written out in this form so that bundlers find the files. */
-const WORKERS = {
-  compat: () => new Worker(new URL("./worker-compat.js", import.meta.url), { type: "module", name: "rushlight" }),
-  full: () => new Worker(new URL("./worker-full.js", import.meta.url), { type: "module", name: "rushlight" }),
-} as const;
+function startWorker(build: Build["build"]): Worker {
+  // A name each: webpack makes it the name of a file.
+  return build === "full"
+    ? new Worker(new URL("./worker-full.js", import.meta.url), { type: "module", name: "rushlight-full" })
+    : new Worker(new URL("./worker-compat.js", import.meta.url), { type: "module", name: "rushlight-compat" });
+}
 
 /** Loads through a connection that stands. Ends it if the load fails. */
 export async function loadThrough(connection: Connection, request: LoadRequest, options: LoadOptions): Promise<Model> {
@@ -61,7 +66,7 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   oneOf("kv", kv, ["f16", "f32"]);
   if (context !== null) positive("context", context);
   positive("threads", threads);
-  return { source: sourceOf(from), backend, precision, kv, context, threads };
+  return { source: sourceOf(from), backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
 }
 
 function positive(option: string, value: number): void {

@@ -1,7 +1,7 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
 import type { ErrorData } from "./errors.js";
-import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
+import type { BackendChoice, BuildChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** A file. */
 export type FileSource = { readonly url: string } | { readonly file: Blob };
@@ -22,6 +22,8 @@ export type Source = FileSource | { readonly files: FilesSource };
 export interface LoadRequest {
   readonly source: Source;
   readonly backend: BackendChoice;
+  /** The build of the core that this worker is to be. */
+  readonly build: Exclude<BuildChoice, "auto">;
   readonly precision: Precision | null;
   readonly kv: KvFormat;
   readonly context: number | null;

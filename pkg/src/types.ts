@@ -41,6 +41,11 @@ export interface LoadOptions {
   /** Left alone but for tests. */
   build?: BuildChoice;
   /**
+   * Starts the worker, for pages whose tools do not find it by themselves or that serve it from an address of their own: a module
+   * worker that runs `rushlight/worker`, or the package's `dist/worker-compat.js` or `dist/worker-full.js` as `build` says.
+   */
+  worker?: (build: Exclude<BuildChoice, "auto">) => Worker;
+  /**
    * Threads of the CPU: never more than the browser says there are cores, 8 of them at most where this is left out. One where
    * the page is not cross-origin isolated.
    */
