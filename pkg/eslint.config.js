@@ -22,6 +22,7 @@ export default tseslint.config(
         File: "readonly",
         MessageChannel: "readonly",
         performance: "readonly",
+        process: "readonly",
         Response: "readonly",
         ReadableStream: "readonly",
         setTimeout: "readonly",

@@ -15,8 +15,7 @@ export function useModel(from: Parameters<typeof loadModel>[0], options: Omit<Lo
   const [state, setState] = useState<ModelState>({});
   const first = useRef(options);
   useEffect(() => {
-    const controller = new AbortController();
-    const { signal } = controller;
+    const controller = new AbortController(), { signal } = controller;
     const set = (next: ModelState): void => { if (!signal.aborted) setState(next); };
     const loading = loadModel(from, { ...first.current, signal, onProgress: (progress) => { set({ progress }); } });
     loading.then((model) => { set({ model }); }, (error: unknown) => { set({ error }); });
@@ -36,6 +35,7 @@ export interface AnswerState {
   readonly error?: unknown;
   /** Ends the answer before and begins another: `start((signal) => model.generate(prompt, { signal }))`. */
   readonly start: (ask: (signal: AbortSignal) => AsyncIterable<Piece>) => Promise<void>;
+  /** Ends the answer; what was written of it stays. */
   readonly stop: () => void;
 }
 

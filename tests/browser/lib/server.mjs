@@ -66,10 +66,10 @@ const WORKER = /\/worker[^/]*\.js$/;
 
 /**
  * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
- * `missing`, a pattern of paths that are not found; `isolated` to false.
+ * `missing`, a pattern of paths that are not found; `isolated` to false. `folders` are others than the repository's own.
  */
-export async function startServer() {
-  const state = { aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
+export async function startServer({ folders = FOLDERS } = {}) {
+  const state = { folders, aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -92,7 +92,7 @@ async function handle(request, answer, state) {
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
   const damage = DAMAGED[pathname];
   if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
-  const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname);
+  const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname, state.folders);
   if (file === undefined) {
     answer.writeHead(404, { ...HEADERS, "content-type": "text/plain" }).end("not found");
     return;
@@ -105,8 +105,8 @@ async function handle(request, answer, state) {
   await sendFile(answer, file, {}, state);
 }
 
-function resolveFile(pathname) {
-  const [prefix, folder] = FOLDERS.find(([start]) => pathname.startsWith(start));
+function resolveFile(pathname, folders) {
+  const [prefix, folder] = folders.find(([start]) => pathname.startsWith(start));
   const name = path.normalize(decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
   if (name.startsWith("..")) return undefined;
   const file = path.join(folder, name);
