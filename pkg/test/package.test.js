@@ -29,9 +29,10 @@ before(() => {
 test("the tarball has what is compiled and generated, and nothing else", () => {
   const sources = readdirSync(path.join(root, "src"), { recursive: true }).filter((name) => name.endsWith(".ts"));
   const compiled = sources.flatMap((name) => {
-    const stem = `dist/${path.basename(name, ".ts")}`;
     // The service worker is no module: nobody imports it.
-    return name.startsWith("isolate-worker") ? [`${stem}.js`] : [`${stem}.js`, `${stem}.d.ts`];
+    if (name.startsWith("isolate-worker")) return ["dist/isolate-worker.js"];
+    const stem = `dist/${name.slice(0, -".ts".length)}`;
+    return [`${stem}.js`, `${stem}.d.ts`];
   });
   const cores = ["compat", "full"].flatMap((build) => [`wasm/${build}/rushlight.js`, `wasm/${build}/rushlight_bg.wasm`]);
   const papers = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
