@@ -5,6 +5,7 @@ import { Context, runAll } from "../browser/lib/harness.mjs";
 import { requireBuilt } from "../browser/lib/paths.mjs";
 import isolate from "./tests/isolate.mjs";
 import plain from "./tests/plain.mjs";
+import readme from "./tests/readme.mjs";
 import vite from "./tests/vite.mjs";
 import webpack from "./tests/webpack.mjs";
 
@@ -13,6 +14,7 @@ for (const build of ["compat", "full"]) requireBuilt(`pkg/wasm/${build}/rushligh
 
 const tests = [
   ...plain, // Without a bundler.
+  ...readme, // The examples of the README.
   ...isolate, // The service worker that makes a page cross-origin isolated.
   ...vite, // Vite's build and its development server; the hooks for React.
   ...webpack,
