@@ -66,10 +66,10 @@ const WORKER = /\/worker[^/]*\.js$/;
 
 /**
  * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
- * `missing`, a pattern of paths that are not found; `isolated` to false. `folders` are others than the repository's own.
+ * `missing`, a pattern of paths that are not found; `isolated` to false.
  */
-export async function startServer({ folders = FOLDERS } = {}) {
-  const state = { folders, aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
+export async function startServer() {
+  const state = { aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -105,7 +105,8 @@ async function handle(request, answer, state) {
   await sendFile(answer, file, {}, state);
 }
 
-function resolveFile(pathname, folders) {
+/** A test may set other `folders` in the server's state. */
+function resolveFile(pathname, folders = FOLDERS) {
   const [prefix, folder] = folders.find(([start]) => pathname.startsWith(start));
   const name = path.normalize(decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
   if (name.startsWith("..")) return undefined;

@@ -16,8 +16,8 @@ export async function openApp(context, browser, url) {
 
 /** Serves a folder while `use` runs; `isolated` says whether with the headers that threads need. */
 export async function serving(folder, isolated, use) {
-  const server = await startServer({ folders: [["/", folder]] });
-  server.state.isolated = isolated;
+  const server = await startServer();
+  Object.assign(server.state, { folders: [["/", folder]], isolated });
   try {
     return await use(server);
   } finally {

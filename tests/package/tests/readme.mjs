@@ -33,12 +33,12 @@ export default [
     async run(context) {
       const folder = furnish(install("plain"));
       const found = examples(folder);
-      const folders = [
+      const server = await startServer();
+      server.state.folders = [
         ["/models/all-MiniLM-L6-v2/", minilmFolder()],
         ["/static/rushlight/", path.join(folder, "node_modules/rushlight")],
         ["/", folder],
       ];
-      const server = await startServer({ folders });
       try {
         const matched = EXPECTED.map(([line, expected]) => [found.filter((code) => code.includes(line)), expected]);
         assert.deepEqual(matched.map(([codes]) => codes.length), EXPECTED.map(() => 1));
