@@ -24,7 +24,7 @@ test("the package has its entry, its worker, its core and their types, and nothi
   ]);
   const needed = [...Object.values(exports["."]), "./dist/pool-worker.js", ...builds];
   for (const name of needed) assert.ok(names.includes(name.slice(2)), `${name} is missing`);
-  const foreign = names.filter((name) => !/^(dist|wasm\/(compat|full))\/[\w.-]+$|^package\.json$|^README\.md$|^LICENSE/.test(name));
+  const foreign = names.filter((name) => !/^(dist(\/(arrival|store))?|wasm\/(compat|full))\/[\w.-]+$|^package\.json$|^README\.md$|^LICENSE/.test(name));
   assert.deepEqual(foreign, []);
 });
 
