@@ -42,7 +42,7 @@ export async function open(
   request: ArrivalRequest = USUAL,
   world?: World,
 ): Promise<Incoming> {
-  const opener = new Opener(request, world ?? (await browserWorld(request.cache)), signal);
+  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal);
   if (!("files" in source)) return { ...(await opener.model(source)), files: null };
   // The small ones first: a model that can't run is not worth its weights.
   const files = await readFiles(source.files, opener);
@@ -54,10 +54,12 @@ class Opener {
   readonly #wanted: Wanted;
   readonly #world: World;
   readonly #signal: AbortSignal;
+  /** Of the weights, which are what progress is about. */
   readonly #arrivals: Arrival[] = [];
 
-  constructor({ sha256, manifest, connections }: ArrivalRequest, world: World, signal: AbortSignal) {
-    this.#wanted = { sha256, manifest, connections, since: Date.now() };
+  constructor(source: Source, { sha256, manifest, connections }: ArrivalRequest, world: World, signal: AbortSignal) {
+    const siblings = addressesOf(source);
+    this.#wanted = { sha256, manifest, connections, siblings };
     this.#world = world;
     this.#signal = signal;
   }
@@ -87,21 +89,37 @@ class Opener {
 
   /** The text of a small file. */
   async text(source: FileSource): Promise<string> {
-    const { chunks } = await this.#open(source, { ...this.#wanted, sha256: null, manifest: null, connections: 1 });
+    const plain = { ...this.#wanted, sha256: null, manifest: null, connections: 1 };
+    const { chunks } = await this.#open(source, plain, false);
     const decoder = new TextDecoder();
     let text = "";
     for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
     return text + decoder.decode();
   }
 
-  async #open(source: FileSource, wanted: Wanted): Promise<IncomingFile> {
+  async #open(source: FileSource, wanted: Wanted, isWeights = true): Promise<IncomingFile> {
     if ("file" in source) return { fileBytes: source.file.size, chunks: readFile(source.file, this.#signal) };
-    const url = new URL(source.url);
-    url.hash = "";
-    const arrival = await arrive(url.href, wanted, this.#world, this.#signal);
-    this.#arrivals.push(arrival);
+    const arrival = await arrive(withoutFragment(source.url), wanted, this.#world, this.#signal);
+    if (isWeights) this.#arrivals.push(arrival);
     return { fileBytes: arrival.total, chunks: cut(arrival.chunks) };
   }
+}
+
+/** Of all files that are fetched for a model. */
+function addressesOf(source: Source): string[] {
+  const files = "files" in source ? Object.values(source.files as Readonly<Record<string, FileSource | undefined>>) : [source];
+  return files.flatMap((file) => {
+    if (file === undefined || "file" in file) return [];
+    const url = withoutFragment(file.url);
+    return partsOf(url) ?? [url];
+  });
+}
+
+/** What a server is asked for. */
+function withoutFragment(address: string): string {
+  const url = new URL(address);
+  url.hash = "";
+  return url.href;
 }
 
 async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles> {

@@ -208,9 +208,9 @@ export class Tab {
   }
 
   /** Opens a file. */
-  open(url, { sha256 = null, manifest = null, connections = 4, signal = new AbortController().signal, store = true } = {}) {
+  open(url, { sha256 = null, manifest = null, connections = 4, signal = new AbortController().signal, store = true, siblings = [] } = {}) {
     const world = store ? this.world : { ...this.world, store: undefined };
-    return arrive(url, { sha256, manifest, connections, since: this.now() }, world, signal);
+    return arrive(url, { sha256, manifest, connections, siblings }, world, signal);
   }
 
   /** Loads a file; `onChunk` sees each chunk as it is delivered. */

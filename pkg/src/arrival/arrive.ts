@@ -19,8 +19,8 @@ export interface Wanted {
   /** Address of a manifest; `auto` looks for one beside the file. */
   readonly manifest: string | null;
   readonly connections: number;
-  /** When the load began, in milliseconds since the epoch: no file that was used since is removed to make room. */
-  readonly since: number;
+  /** Addresses of the model's other files: they are not removed to make room for this one. */
+  readonly siblings: readonly string[];
 }
 
 /** What files come from and go to: the tests bring their own. */
@@ -242,7 +242,7 @@ class Arriving {
     for (const index of kept?.chunks.keys() ?? []) {
       if (this.#isExpected(index, kept?.chunks.get(index))) missing -= Math.min(layout.chunkBytes, missing);
     }
-    await store.makeRoom(this.#url, missing, this.#wanted.since);
+    await store.makeRoom(this.#url, missing, this.#wanted.siblings);
     const writer = await store.write(this.#url);
     this.#writer = writer;
     const { etag, modified } = version;

@@ -94,17 +94,17 @@ export class Store {
 
   /**
    * Sees to it that so many more bytes can be stored: removes what a crash left behind, then complete files and those that were
-   * given up, the least recently used first, but none that was used since `since` or is locked. Where all of that would not be
-   * enough nothing is removed, and it fails with `ERR_QUOTA`.
+   * given up, the least recently used first, but none that is locked or is to be kept. Where all of that would not be enough
+   * nothing is removed, and it fails with `ERR_QUOTA`.
    */
-  async makeRoom(url: string, bytes: number, since: number): Promise<void> {
+  async makeRoom(url: string, bytes: number, keep: readonly string[]): Promise<void> {
     const space = await this.#space.estimate();
     if (space === undefined) return;
     const needed = bytes + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
     let missing = needed - Math.max(0, space.quota - space.usage);
     if (missing <= 0) return;
-    const own = namesOf(url).data;
-    const candidates = (await this.#candidates(since)).filter(({ names }) => names.data !== own);
+    const kept = new Set([url, ...keep].map((address) => namesOf(address).data));
+    const candidates = (await this.#candidates()).filter(({ names }) => !kept.has(names.data));
     const possible = candidates.reduce((sum, { bytes }) => sum + bytes, 0);
     if (possible < missing) throw noRoom(url, needed, space, possible);
     for (const { names, bytes } of candidates) {
@@ -125,14 +125,14 @@ export class Store {
   }
 
   /** What may be removed, in the order in which to remove it. */
-  async #candidates(since: number): Promise<{ names: Names; bytes: number; lastUsed: number }[]> {
+  async #candidates(): Promise<{ names: Names; bytes: number; lastUsed: number }[]> {
     const found = [];
     for (const name of await this.#folder.names()) {
       if (!name.endsWith(DATA)) continue;
       const names = namesOfKey(name.slice(0, -DATA.length));
       const entry = await this.#entry(names.journal);
       const bytes = (await this.#folder.snapshot(name))?.size ?? 0;
-      const idle = entry === undefined || (entry.complete ? entry.lastUsed < since - USE_INTERVAL_MS : entry.lastUsed < this.#now() - GIVEN_UP_MS);
+      const idle = entry === undefined || entry.complete || entry.lastUsed < this.#now() - GIVEN_UP_MS;
       if (idle) found.push({ names, bytes, lastUsed: entry?.lastUsed ?? 0 });
     }
     return found.sort((a, b) => a.lastUsed - b.lastUsed);
