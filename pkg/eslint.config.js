@@ -19,6 +19,12 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         AbortController: "readonly",
+        Blob: "readonly",
+        Buffer: "readonly",
+        DOMException: "readonly",
+        fetch: "readonly",
+        Headers: "readonly",
+        process: "readonly",
         File: "readonly",
         MessageChannel: "readonly",
         performance: "readonly",

@@ -2,11 +2,11 @@ import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import { Model } from "./model.js";
-import type { FileSource, LoadRequest, Source } from "./protocol.js";
+import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
 
 /**
- * Loads a GGUF model from an address or from a file that the visitor chose, or an embedding model in safetensors from its files or
+ * Loads a GGUF model from an address (of a split one that of its first part, `NAME-00001-of-0000N.gguf`) or from a file that the visitor chose, or an embedding model in safetensors from its files or
  * from the address of the folder that they lie in, which ends with a slash. The bytes stream to the GPU, or into the WebAssembly
  * memory, as they arrive.
  */
@@ -66,7 +66,24 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   oneOf("kv", kv, ["f16", "f32"]);
   if (context !== null) positive("context", context);
   positive("threads", threads);
-  return { source: sourceOf(from), backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+  return { source: sourceOf(from), arrival: arrivalRequest(options), backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+}
+
+/** Requests at a time at most: no server likes more. */
+const MOST_CONNECTIONS = 16;
+
+function arrivalRequest({ cache, sha256, manifest, connections = 4 }: LoadOptions): ArrivalRequest {
+  if (cache !== undefined) oneOf("cache", cache, ["opfs", "none"]);
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw new RushlightError("ERR_BAD_ARGUMENT", `sha256: expected 64 hexadecimal digits, got ${sha256}`);
+  }
+  positive("connections", connections);
+  return {
+    cache: cache ?? null,
+    sha256: sha256?.toLowerCase() ?? null,
+    manifest: manifest === undefined || manifest === "auto" ? (manifest ?? null) : addressOf(manifest),
+    connections: Math.min(connections, MOST_CONNECTIONS),
+  };
 }
 
 function positive(option: string, value: number): void {
@@ -113,10 +130,13 @@ function sourceOf(from: string | URL | Blob | ModelFiles): Source {
 }
 
 function fileSource(from: string | URL | Blob): FileSource {
-  if (from instanceof Blob) return { file: from };
+  return from instanceof Blob ? { file: from } : { url: addressOf(from) };
+}
+
+function addressOf(from: string | URL): string {
   try {
     // The worker's own address is another one: relative addresses are the page's.
-    return { url: new URL(from, globalThis.document.baseURI).href };
+    return new URL(from, globalThis.document.baseURI).href;
   } catch (cause) {
     throw new RushlightError("ERR_BAD_ARGUMENT", `${String(from)} is not an address`, { cause });
   }

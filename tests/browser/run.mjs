@@ -4,6 +4,7 @@
 import { Context, runAll } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
+import arrival from "./tests/arrival.mjs";
 import embed from "./tests/embed.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
@@ -22,6 +23,7 @@ const tests = [
   ...lostDevice, // A GPU that goes away.
   ...stop, // Stop ends a load, a prefill, a decode.
   ...threads, // Which build runs on how many threads, and that threads come and go.
+  ...arrival, // Files are stored, resumed, shared between tabs, refused.
   ...memory, // Where the bytes are, and how long the header takes.
   ...kernels, // Every shader through both compilers, every kernel case on both backends.
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.

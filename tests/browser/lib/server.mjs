@@ -66,10 +66,11 @@ const WORKER = /\/worker[^/]*\.js$/;
 
 /**
  * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
- * `missing`, a pattern of paths that are not found; `isolated` to false.
+ * `missing`, a pattern of paths that are not found; `isolated` to false; `intercept`, a function of request, answer and the usual
+ * headers that says whether it took the request.
  */
 export async function startServer() {
-  const state = { aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
+  const state = { aborted: 0, intercept: undefined, beforeWorker: undefined, missing: undefined, isolated: true };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -88,6 +89,7 @@ export async function startServer() {
 }
 
 async function handle(request, answer, state) {
+  if (state.intercept?.(request, answer, HEADERS) === true) return;
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
   const damage = DAMAGED[pathname];
