@@ -62,7 +62,7 @@ test("what registries show and check is filled in", () => {
 function reached(file, seen = new Set()) {
   if (seen.has(file)) return seen;
   seen.add(file);
-  for (const [, from] of read(file).toString().matchAll(/^(?:import|export)\b[^"';]*["'](\.[^"']+)["']/gm)) {
+  for (const [, from] of read(file).toString().matchAll(/^(?:import|export)\b(?:[^"';=]*\bfrom)?\s*["'](\.[^"']+)["']/gm)) {
     reached(path.join(path.dirname(file), from), seen);
   }
   return seen;
