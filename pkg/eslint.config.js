@@ -7,7 +7,7 @@ export default tseslint.config(
   {
     files: ["src/**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: ["./tsconfig.json", "./src/isolate-worker/tsconfig.json"], tsconfigRootDir: import.meta.dirname } },
     rules: {
       // Numbers and codes go into messages as they are.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -19,9 +19,16 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         AbortController: "readonly",
+        Blob: "readonly",
+        Buffer: "readonly",
+        DOMException: "readonly",
+        fetch: "readonly",
+        Headers: "readonly",
+        process: "readonly",
         File: "readonly",
         MessageChannel: "readonly",
         performance: "readonly",
+        process: "readonly",
         Response: "readonly",
         ReadableStream: "readonly",
         setTimeout: "readonly",

@@ -200,6 +200,18 @@ impl Engine {
         }
     }
 
+    /// Ends a part of a split file and begins the next, of so many bytes where that is known.
+    #[wasm_bindgen(js_name = nextPart)]
+    pub async fn next_part(&mut self, file_bytes: Option<f64>) -> Result<(), JsValue> {
+        match &mut self.stage {
+            // Whole numbers up to 2^53 are exact.
+            Stage::Loading(loader) => {
+                loader.next_part(file_bytes.map(|bytes| bytes as u64)).await.map_err(session_error)
+            }
+            _ => Err(error("ERR_INTERNAL", "nextPart: the file has ended already")),
+        }
+    }
+
     /// Whether header and tokenizer have been read.
     #[wasm_bindgen(js_name = hasHeader)]
     pub fn has_header(&self) -> bool {

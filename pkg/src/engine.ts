@@ -29,7 +29,7 @@ export interface CreateOptions {
   /** Threads of the CPU executor. */
   readonly threads: number;
   readonly adapter: AdapterHint | null;
-  /** Bytes of the file, where known: a damaged one is then named at its header. */
+  /** Bytes of the file, or of its first part, where known: a damaged one is then named at its header. */
   readonly fileBytes: number | null;
   /** Of a model in safetensors; `null` for GGUF. */
   readonly files: CoreFiles | null;
@@ -51,6 +51,8 @@ export interface EngineApi extends Freed {
   cancelFlag(): CancelFlagApi;
   /** Takes in the next bytes of the file; waits while the device has enough to do. */
   push(chunk: Uint8Array): Promise<void>;
+  /** Ends a part of a split file and begins the next, of so many bytes where that is known. */
+  nextPart(fileBytes: number | undefined): Promise<void>;
   /** Whether header and tokenizer have been read. */
   hasHeader(): boolean;
   /** Ends the file and makes the model ready: `CoreInfo` as JSON. */

@@ -1,33 +1,58 @@
 /**
- * Every way in which a load or an answer can fail. The codes are stable; the messages are for people. The core may add codes
- * that say more than these.
+ * Every way in which a load or an answer can fail. The codes are stable; the messages are for people. What to do about each is in
+ * the package's README.
  *
  * - `ERR_ABORTED`: the signal was aborted.
  * - `ERR_BAD_ARGUMENT`, `ERR_BAD_SETTING`: an option is out of its range.
  * - `ERR_BAD_FILE`: not a model file, damaged or truncated.
+ * - `ERR_BAD_LOGITS`: the model computed something that is no number.
+ * - `ERR_BAD_LOGIT_BIAS`, `ERR_UNKNOWN_TOKEN`: a token id that the vocabulary does not have.
+ * - `ERR_BAD_TOKENIZER_JSON`, `ERR_BAD_VOCABULARY`, `ERR_NO_TOKENIZER`: the tokenizer's data is damaged, contradicts itself, is missing.
  * - `ERR_CONTEXT`: the prompt and the answer do not fit into the context.
  * - `ERR_DEVICE`: the GPU reported an error.
  * - `ERR_DEVICE_LOST`: the GPU went away; the model has to be loaded again.
  * - `ERR_DISPOSED`: the model was disposed of.
+ * - `ERR_EMPTY_STOP`: a stop string without characters.
+ * - `ERR_HASH`: the file is not the one whose SHA-256 was given, or arrived damaged three times; nothing of it is kept. Load it
+ *   again; if it stays so, the file on the server is another one than the hash or the manifest was made of.
  * - `ERR_INTERNAL`: a mistake in Rushlight.
  * - `ERR_NETWORK`: the file could not be fetched; `status` is the HTTP status where there was one.
  * - `ERR_NO_BACKEND`: the browser has nothing that can run the model as asked.
+ * - `ERR_NO_CANDIDATES`: the sampling options leave no token.
  * - `ERR_OUT_OF_MEMORY`: the device or the tab has no room.
- * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file that this version cannot run.
+ * - `ERR_QUOTA`: the browser has no room to keep the file. Make some with `cache.delete`, ask for more with `cache.persist`, or
+ *   load with `cache: "none"`.
+ * - `ERR_STORAGE`: the browser keeps no files for this page, failed to, or a file is in use. Load with `cache: "none"`, or try
+ *   again later.
+ * - `ERR_TEXT_TOO_LONG`, `ERR_UNENCODABLE`: a text of more than 4 GB, a character without a token.
+ * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file or request that this version cannot run.
  */
 export type ErrorCode =
   | "ERR_ABORTED"
   | "ERR_BAD_ARGUMENT"
   | "ERR_BAD_FILE"
+  | "ERR_BAD_LOGITS"
+  | "ERR_BAD_LOGIT_BIAS"
   | "ERR_BAD_SETTING"
+  | "ERR_BAD_TOKENIZER_JSON"
+  | "ERR_BAD_VOCABULARY"
   | "ERR_CONTEXT"
   | "ERR_DEVICE"
   | "ERR_DEVICE_LOST"
   | "ERR_DISPOSED"
+  | "ERR_EMPTY_STOP"
+  | "ERR_HASH"
   | "ERR_INTERNAL"
   | "ERR_NETWORK"
   | "ERR_NO_BACKEND"
+  | "ERR_NO_CANDIDATES"
+  | "ERR_NO_TOKENIZER"
   | "ERR_OUT_OF_MEMORY"
+  | "ERR_QUOTA"
+  | "ERR_STORAGE"
+  | "ERR_TEXT_TOO_LONG"
+  | "ERR_UNENCODABLE"
+  | "ERR_UNKNOWN_TOKEN"
   | "ERR_UNSUPPORTED"
   | "ERR_UNSUPPORTED_MODEL"
   | "ERR_UNSUPPORTED_TOKENIZER"

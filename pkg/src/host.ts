@@ -110,7 +110,7 @@ export class Host {
     // The core compiles and the adapter is asked for while the server answers.
     const [{ memory }, incoming, answer] = await Promise.all([
       core.init(),
-      open(request.source, signal),
+      open(request.source, signal, request.arrival),
       request.backend === "cpu" ? undefined : askAdapter(),
     ]);
     this.#wasm = memory;
@@ -124,7 +124,7 @@ export class Host {
       context: request.context,
       threads: request.threads,
       adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
-      fileBytes: incoming.total ?? null,
+      fileBytes: incoming.fileBytes ?? null,
       files: incoming.files,
     };
     const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
@@ -160,13 +160,21 @@ export class Host {
     let posted = -Infinity;
     const post = (): void => {
       posted = performance.now();
-      this.#channel.postMessage({ type: "progress", id, progress: { loaded, total: incoming.total } });
+      this.#channel.postMessage({ type: "progress", id, progress: { loaded, cached: incoming.cached(), total: incoming.total } });
     };
-    for await (const chunk of incoming.chunks) {
-      await engine.push(chunk);
-      loaded += chunk.length;
-      if (wasmAfterHeader === 0 && engine.hasHeader()) wasmAfterHeader = this.#wasmBytes();
-      if (performance.now() - posted >= PROGRESS_INTERVAL_MS) post();
+    const take = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+      for await (const chunk of chunks) {
+        await engine.push(chunk);
+        loaded += chunk.length;
+        if (wasmAfterHeader === 0 && engine.hasHeader()) wasmAfterHeader = this.#wasmBytes();
+        if (performance.now() - posted >= PROGRESS_INTERVAL_MS) post();
+      }
+    };
+    await take(incoming.chunks);
+    for (const openPart of incoming.furtherParts) {
+      const part = await openPart();
+      await engine.nextPart(part.fileBytes);
+      await take(part.chunks);
     }
     post();
     return { loaded, wasmAfterHeader };

@@ -13,6 +13,7 @@
  * @module
  */
 
+export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
@@ -21,6 +22,7 @@ export type {
   BackendChoice,
   BackendInfo,
   BuildChoice,
+  CacheChoice,
   EmbedOptions,
   GenerateOptions,
   GenerateStats,

@@ -1,21 +1,24 @@
-import { abilities, pickBuild } from "./builds.js";
+import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import { Model } from "./model.js";
-import type { FileSource, LoadRequest, Source } from "./protocol.js";
+import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
 
 /**
- * Loads a GGUF model from an address or from a file that the visitor chose, or an embedding model in safetensors from its files or
+ * Loads a GGUF model from an address (of a split one that of its first part, `NAME-00001-of-0000N.gguf`) or from a file that the visitor chose, or an embedding model in safetensors from its files or
  * from the address of the folder that they lie in, which ends with a slash. The bytes stream to the GPU, or into the WebAssembly
  * memory, as they arrive.
  */
 export async function loadModel(from: string | URL | Blob | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
+  if (typeof Worker === "undefined") {
+    throw new RushlightError("ERR_NO_BACKEND", "models are loaded in a browser: there are no web workers here");
+  }
   const asked = loadRequest(from, options);
-  const { build, threads } = pickBuild(options.build ?? "auto", options.threads, abilities());
-  const request = { ...asked, threads };
-  const worker = WORKERS[build]();
+  const picked = pickBuild(options.build ?? "auto", options.threads, abilities());
+  const request = { ...asked, ...picked };
+  const worker = (options.worker ?? startWorker)(picked.build);
   const connection = new Connection(worker, () => {
     worker.terminate();
   });
@@ -28,10 +31,12 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
 }
 
 /** The workers of the two builds, written out in this form so that bundlers find the files. */
-const WORKERS = {
-  compat: () => new Worker(new URL("./worker-compat.js", import.meta.url), { type: "module", name: "rushlight" }),
-  full: () => new Worker(new URL("./worker-full.js", import.meta.url), { type: "module", name: "rushlight" }),
-} as const;
+function startWorker(build: Build["build"]): Worker {
+  // A name each: webpack makes it the name of a file.
+  return build === "full"
+    ? new Worker(new URL("./worker-full.js", import.meta.url), { type: "module", name: "rushlight-full" })
+    : new Worker(new URL("./worker-compat.js", import.meta.url), { type: "module", name: "rushlight-compat" });
+}
 
 /** Loads through a connection that stands. Ends it if the load fails. */
 export async function loadThrough(connection: Connection, request: LoadRequest, options: LoadOptions): Promise<Model> {
@@ -61,7 +66,24 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   oneOf("kv", kv, ["f16", "f32"]);
   if (context !== null) positive("context", context);
   positive("threads", threads);
-  return { source: sourceOf(from), backend, precision, kv, context, threads };
+  return { source: sourceOf(from), arrival: arrivalRequest(options), backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+}
+
+/** Requests at a time at most: no server likes more. */
+const MOST_CONNECTIONS = 16;
+
+function arrivalRequest({ cache, sha256, manifest, connections = 4 }: LoadOptions): ArrivalRequest {
+  if (cache !== undefined) oneOf("cache", cache, ["opfs", "none"]);
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw new RushlightError("ERR_BAD_ARGUMENT", `sha256: expected 64 hexadecimal digits, got ${sha256}`);
+  }
+  positive("connections", connections);
+  return {
+    cache: cache ?? null,
+    sha256: sha256?.toLowerCase() ?? null,
+    manifest: manifest === undefined || manifest === "auto" ? (manifest ?? null) : addressOf(manifest),
+    connections: Math.min(connections, MOST_CONNECTIONS),
+  };
 }
 
 function positive(option: string, value: number): void {
@@ -108,10 +130,13 @@ function sourceOf(from: string | URL | Blob | ModelFiles): Source {
 }
 
 function fileSource(from: string | URL | Blob): FileSource {
-  if (from instanceof Blob) return { file: from };
+  return from instanceof Blob ? { file: from } : { url: addressOf(from) };
+}
+
+function addressOf(from: string | URL): string {
   try {
     // The worker's own address is another one: relative addresses are the page's.
-    return { url: new URL(from, globalThis.document.baseURI).href };
+    return new URL(from, globalThis.document.baseURI).href;
   } catch (cause) {
     throw new RushlightError("ERR_BAD_ARGUMENT", `${String(from)} is not an address`, { cause });
   }

@@ -79,6 +79,7 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
     return this.#stats;
   }
 
+  /** For `for await`. */
   [Symbol.asyncIterator](): AsyncGenerator<Piece, GenerateStats, undefined> {
     return this.#pieces;
   }

@@ -1,7 +1,7 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
 import type { ErrorData } from "./errors.js";
-import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
+import type { BackendChoice, BuildChoice, CacheChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** A file. */
 export type FileSource = { readonly url: string } | { readonly file: Blob };
@@ -18,10 +18,22 @@ export interface FilesSource {
 /** Where a model comes from. */
 export type Source = FileSource | { readonly files: FilesSource };
 
+/** How files from addresses arrive: options of `loadModel`, `null` where they were left out. */
+export interface ArrivalRequest {
+  readonly cache: CacheChoice | null;
+  readonly sha256: string | null;
+  /** An address, or `auto`. */
+  readonly manifest: string | null;
+  readonly connections: number;
+}
+
 /** The load options that can be posted. */
 export interface LoadRequest {
   readonly source: Source;
+  readonly arrival: ArrivalRequest;
   readonly backend: BackendChoice;
+  /** The build of the core that this worker is to be. */
+  readonly build: Exclude<BuildChoice, "auto">;
   readonly precision: Precision | null;
   readonly kv: KvFormat;
   readonly context: number | null;

@@ -1,112 +1,153 @@
-// A model file as a stream of chunks, from the network or from a file that the visitor chose. Nothing holds the whole file.
+// A model file as a stream of chunks, from the network, from the store or from a file that the visitor chose. Nothing holds the
+// whole file.
 
+import { type Arrival, arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
+import { readBody } from "./arrival/body.js";
+import { Passing } from "./arrival/retry.js";
+import { partsOf } from "./arrival/split.js";
+import { browserWorld } from "./arrival/world.js";
 import type { CoreFiles } from "./engine.js";
-import { abortError, RushlightError } from "./errors.js";
-import type { FileSource, FilesSource, Source } from "./protocol.js";
+import { RushlightError } from "./errors.js";
+import type { ArrivalRequest, FileSource, FilesSource, Source } from "./protocol.js";
 
 /** The largest chunk that goes to the core at once: it bounds the copy that crosses into wasm. */
 const CHUNK_BYTES = 4 << 20;
 
-/** A file that is arriving, and what lies beside it. */
-export interface Incoming {
+/** A file that is arriving. */
+export interface IncomingFile {
   /** Bytes of the file, where known. */
-  readonly total: number | undefined;
+  readonly fileBytes: number | undefined;
   readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** A model that is arriving: its file or the first of them, and what lies beside it. */
+export interface Incoming extends IncomingFile {
+  /** Bytes of all parts, where known. */
+  readonly total: number | undefined;
+  /** Opens the further parts of a split model, one after the other. */
+  readonly furtherParts: readonly (() => Promise<IncomingFile>)[];
+  /** Bytes that came out of the store so far. */
+  readonly cached: () => number;
   /** The small files of a model in safetensors. */
   readonly files: CoreFiles | null;
 }
 
-/** Opens a source; the signal closes it, also while chunks are read. */
-export async function open(source: Source, signal: AbortSignal): Promise<Incoming> {
-  if (!("files" in source)) return { ...(await openFile(source, signal)), files: null };
+/** How files arrive where nothing else is asked for. */
+const USUAL: ArrivalRequest = { cache: null, sha256: null, manifest: null, connections: 4 };
+
+/** Opens a source; the signal closes it, also while chunks are read. Tests bring a `world` of their own. */
+export async function open(
+  source: Source,
+  signal: AbortSignal,
+  request: ArrivalRequest = USUAL,
+  world?: World,
+): Promise<Incoming> {
+  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal);
+  if (!("files" in source)) return { ...(await opener.model(source)), files: null };
   // The small ones first: a model that can't run is not worth its weights.
-  const files = await readFiles(source.files, signal);
-  return { ...(await openFile(source.files.model, signal)), files };
+  const files = await readFiles(source.files, opener);
+  return { ...(await opener.model(source.files.model)), files };
 }
 
-async function readFiles(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
-  const needed = async (file: FileSource): Promise<string> => await readText(await openFile(file, signal));
+/** The files of one load. */
+class Opener {
+  readonly #wanted: Wanted;
+  readonly #world: World;
+  readonly #signal: AbortSignal;
+  /** Of the weights, which are what progress is about. */
+  readonly #arrivals: Arrival[] = [];
+
+  constructor(source: Source, { sha256, manifest, connections }: ArrivalRequest, world: World, signal: AbortSignal) {
+    const siblings = addressesOf(source);
+    this.#wanted = { sha256, manifest, connections, siblings };
+    this.#world = world;
+    this.#signal = signal;
+  }
+
+  /** The file or the files with the weights. */
+  async model(source: FileSource): Promise<Omit<Incoming, "files">> {
+    const cached = (): number => this.#arrivals.reduce((sum, arrival) => sum + arrival.cached(), 0);
+    const parts = "url" in source ? partsOf(source.url) : undefined;
+    if (parts === undefined || parts.length < 2) {
+      const file = await this.#open(source, this.#wanted);
+      return { ...file, total: file.fileBytes, furtherParts: [], cached };
+    }
+    const { sha256, manifest } = this.#wanted;
+    const option = sha256 === null ? "manifest" : "sha256";
+    if (sha256 !== null || (manifest !== null && manifest !== "auto")) {
+      throw new RushlightError("ERR_BAD_ARGUMENT", `${option}: a split model takes manifest: "auto", a manifest beside each part`);
+    }
+    const [first = "", ...rest] = parts;
+    // Before gigabytes are fetched: whether all are there, and how much that will be.
+    const lengths = await Promise.all(rest.map((url) => lengthOf(url, this.#world, this.#signal)));
+    const sum = (a: number | undefined, b: number | undefined): number | undefined =>
+      a === undefined || b === undefined ? undefined : a + b;
+    const file = await this.#open({ url: first }, this.#wanted);
+    const furtherParts = rest.map((url) => () => this.#open({ url }, this.#wanted));
+    return { ...file, total: lengths.reduce(sum, file.fileBytes), furtherParts, cached };
+  }
+
+  /** The text of a small file. */
+  async text(source: FileSource): Promise<string> {
+    const plain = { ...this.#wanted, sha256: null, manifest: null, connections: 1 };
+    const { chunks } = await this.#open(source, plain, false);
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+    return text + decoder.decode();
+  }
+
+  async #open(source: FileSource, wanted: Wanted, isWeights = true): Promise<IncomingFile> {
+    if ("file" in source) return { fileBytes: source.file.size, chunks: readFile(source.file, this.#signal) };
+    const arrival = await arrive(withoutFragment(source.url), wanted, this.#world, this.#signal);
+    if (isWeights) this.#arrivals.push(arrival);
+    return { fileBytes: arrival.total, chunks: cut(arrival.chunks) };
+  }
+}
+
+/** Of all files that are fetched for a model. */
+function addressesOf(source: Source): string[] {
+  const files = "files" in source ? Object.values(source.files as Readonly<Record<string, FileSource | undefined>>) : [source];
+  return files.flatMap((file) => {
+    if (file === undefined || "file" in file) return [];
+    const url = withoutFragment(file.url);
+    return partsOf(url) ?? [url];
+  });
+}
+
+/** What a server is asked for. */
+function withoutFragment(address: string): string {
+  const url = new URL(address);
+  url.hash = "";
+  return url.href;
+}
+
+async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles> {
   const optional = async (file: FileSource | undefined): Promise<string | null> => {
     try {
-      return file === undefined ? null : await needed(file);
+      return file === undefined ? null : await opener.text(file);
     } catch (error) {
       if (error instanceof RushlightError && error.status === 404) return null;
       throw error;
     }
   };
   const { config, tokenizer, sentence, pooling } = source;
-  const texts = await Promise.all([needed(config), needed(tokenizer), optional(sentence), optional(pooling)]);
+  const needed = [opener.text(config), opener.text(tokenizer)] as const;
+  const texts = await Promise.all([...needed, optional(sentence), optional(pooling)]);
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
 }
 
-async function readText({ chunks }: Omit<Incoming, "files">): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
-  return text + decoder.decode();
-}
-
-async function openFile(source: FileSource, signal: AbortSignal): Promise<Omit<Incoming, "files">> {
-  if ("file" in source) {
-    return { total: source.file.size, chunks: readAll(source.file.stream(), "reading the file", signal) };
-  }
-  const response = await request(source.url, signal);
-  if (!response.ok || response.body === null) {
-    // The connection must not stay open for a body that nobody reads.
-    void response.body?.cancel();
-    throw new RushlightError("ERR_NETWORK", `${source.url}: the server answered ${response.status} ${response.statusText}`.trimEnd(), {
-      status: response.status,
-    });
-  }
-  return { total: contentLength(response), chunks: readAll(response.body, `fetching ${source.url}`, signal) };
-}
-
-async function request(url: string, signal: AbortSignal): Promise<Response> {
+/** A file that the visitor chose. */
+async function* readFile(file: Blob, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    return await fetch(url, { signal });
+    yield* cut(readBody(file.stream(), "reading the file", signal));
   } catch (error) {
-    if (signal.aborted) throw abortError(signal);
-    throw failed(`fetching ${url}`, error);
+    throw error instanceof Passing ? error.error : error;
   }
 }
 
-/** Length of the body, unless the transfer is compressed: the header then counts other bytes than those that arrive. */
-function contentLength(response: Response): number | undefined {
-  const encoding = response.headers.get("content-encoding");
-  if (encoding !== null && encoding !== "identity") return undefined;
-  const length = Number(response.headers.get("content-length") ?? Number.NaN);
-  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
-}
-
-async function* readAll(
-  stream: ReadableStream<Uint8Array>,
-  what: string,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = stream.getReader();
-  const close = (): void => void reader.cancel().catch(() => undefined);
-  signal.addEventListener("abort", close, { once: true });
-  try {
-    for (;;) {
-      let result;
-      try {
-        result = await reader.read();
-      } catch (error) {
-        throw signal.aborted ? abortError(signal) : failed(what, error);
-      }
-      if (signal.aborted) throw abortError(signal);
-      if (result.done) return;
-      for (let at = 0; at < result.value.length; at += CHUNK_BYTES) {
-        yield result.value.subarray(at, at + CHUNK_BYTES);
-      }
-    }
-  } finally {
-    signal.removeEventListener("abort", close);
-    close();
+async function* cut(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += CHUNK_BYTES) yield chunk.subarray(at, at + CHUNK_BYTES);
   }
-}
-
-function failed(what: string, cause: unknown): RushlightError {
-  const said = cause instanceof Error ? `: ${cause.message}` : "";
-  return new RushlightError("ERR_NETWORK", `${what} failed${said}`, { cause });
 }

@@ -13,10 +13,15 @@ export type Precision = "exact" | "fast";
 /** Number format of the KV cache. */
 export type KvFormat = "f16" | "f32";
 
+/** Where model files are kept: in the origin private file system, or nowhere. */
+export type CacheChoice = "opfs" | "none";
+
 /** How far a load is. */
 export interface LoadProgress {
   /** Bytes that the executor has taken in. */
   readonly loaded: number;
+  /** Those of them that were kept from an earlier load, and not fetched. */
+  readonly cached: number;
   /** Bytes of the file, where the server says. */
   readonly total: number | undefined;
 }
@@ -41,6 +46,11 @@ export interface LoadOptions {
   /** Left alone but for tests. */
   build?: BuildChoice;
   /**
+   * Starts the worker, for pages whose tools do not find it by themselves or that serve it from an address of their own: a module
+   * worker that runs `rushlight/worker`, or the package's `dist/worker-compat.js` or `dist/worker-full.js` as `build` says.
+   */
+  worker?: (build: Exclude<BuildChoice, "auto">) => Worker;
+  /**
    * Threads of the CPU: never more than the browser says there are cores, 8 of them at most where this is left out. One where
    * the page is not cross-origin isolated.
    */
@@ -49,7 +59,23 @@ export interface LoadOptions {
   kv?: KvFormat;
   /** Tokens that prompt and answer may have together; the model's own limit bounds it. */
   context?: number;
-  /** Ends the load at once. */
+  /**
+   * Whether files from addresses are kept for later loads, which then work without a network and go on where an earlier one was
+   * interrupted. `opfs` where the browser can and this is left out; asked for where it cannot, it is `ERR_STORAGE`. Files of the
+   * visitor's own are never kept.
+   */
+  cache?: CacheChoice;
+  /** SHA-256 of the model file, in hexadecimal digits: the load fails with `ERR_HASH` if it has another. Not for split models. */
+  sha256?: string;
+  /**
+   * Address of the file's manifest, which `rushlight manifest` writes, or `auto` for one beside it (its address with
+   * `.sha256.json`), which may be missing. Each chunk is compared with it as it arrives, and fetched again, twice, where it
+   * differs; then the load fails with `ERR_HASH`. Only `auto` for split models: each part has its own.
+   */
+  manifest?: string | URL;
+  /** Requests to the server at a time, 1 to 16; 4 where this is left out, 1 where the server only gives whole files. */
+  connections?: number;
+  /** Ends the load at once. What has been stored stays, for the next one. */
   signal?: AbortSignal;
   /** Called about ten times a second, and once at the end. */
   onProgress?: (progress: LoadProgress) => void;

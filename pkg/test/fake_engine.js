@@ -10,7 +10,7 @@ class CodedError extends Error {
 
 /** A `CoreModule`, and what was done to it. */
 export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0 } = {}) {
-  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, options: undefined };
+  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, parts: [], options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
 
@@ -44,6 +44,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           log.largest = Math.max(log.largest, chunk.length);
           memory.buffer = { byteLength: 65536 + log.pushed };
         }),
+      nextPart: (bytes) => hold(async () => void log.parts.push(bytes)),
       hasHeader: () => log.pushed >= headerBytes,
       finish: () =>
         hold(async () => {

@@ -6,6 +6,7 @@ import { afterEach, test } from "node:test";
 import { Connection } from "../dist/connection.js";
 import { Host } from "../dist/host.js";
 import { loadRequest, loadThrough } from "../dist/load.js";
+import { content, startServer } from "./arrival_support.js";
 import { fakeCore } from "./fake_engine.js";
 
 const open = [];
@@ -52,7 +53,7 @@ test("a file is loaded in bounded chunks, with progress to its last byte", async
   const model = await load(peer, new File([new Uint8Array(bytes)], "m.gguf"), { onProgress: (p) => seen.push(p) });
   assert.equal(peer.log.pushed, bytes);
   assert.ok(peer.log.largest <= 4 * 2 ** 20);
-  assert.deepEqual(seen.at(-1), { loaded: bytes, total: bytes });
+  assert.deepEqual(seen.at(-1), { loaded: bytes, cached: 0, total: bytes });
   assert.equal(model.info.architecture, "fake");
   assert.equal(model.info.bytes, bytes);
   const memory = await model.memory();
@@ -236,4 +237,39 @@ test("an abort ends an embedding, and the model stays usable", async () => {
   setTimeout(() => controller.abort(), 10);
   await assert.rejects(waiting, code("ERR_ABORTED"));
   assert.equal((await model.embed(["ab"]))[0][0], 2);
+});
+
+test("the parts of a split model reach the core one after the other, with progress over all of them", async () => {
+  const server = await startServer();
+  try {
+    const parts = [content(1, 3000), content(2, 1000)];
+    const [url] = parts.map((part, index) => server.put(`/m-0000${index + 1}-of-00002.gguf`, part));
+    const peer = connect();
+    const seen = [];
+    const model = await loadThrough(peer.connection, { ...loadRequest(new File([], ""), {}), source: { url } }, { onProgress: (p) => seen.push(p) });
+    assert.equal(peer.log.pushed, 4000);
+    assert.deepEqual(peer.log.parts, [1000]);
+    assert.equal(peer.log.options.fileBytes, 3000);
+    assert.deepEqual(seen.at(-1), { loaded: 4000, cached: 0, total: 4000 });
+    assert.equal(model.info.bytes, 4000);
+  } finally {
+    server.close();
+  }
+});
+
+test("how files arrive can be said, and nonsense is refused", () => {
+  globalThis.document = { baseURI: "http://page/folder/" };
+  try {
+    const arrival = (options) => loadRequest("m.gguf", options).arrival;
+    assert.deepEqual(arrival({}), { cache: null, sha256: null, manifest: null, connections: 4 });
+    const hash = "AB".repeat(32);
+    const asked = { cache: "none", sha256: hash, manifest: "m.json", connections: 99 };
+    assert.deepEqual(arrival(asked), { cache: "none", sha256: hash.toLowerCase(), manifest: "http://page/folder/m.json", connections: 16 });
+    assert.equal(arrival({ manifest: "auto" }).manifest, "auto");
+    for (const wrong of [{ cache: "disk" }, { sha256: "12" }, { connections: 0 }, { connections: 1.5 }, { manifest: "http://" }]) {
+      assert.throws(() => arrival(wrong), code("ERR_BAD_ARGUMENT"), JSON.stringify(wrong));
+    }
+  } finally {
+    delete globalThis.document;
+  }
 });

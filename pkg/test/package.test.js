@@ -1,48 +1,78 @@
-// What `npm pack` would publish: everything that the package needs, nothing else, and small.
+// What `npm pack` would publish: everything that the package needs, nothing else, small, and nothing that runs on a server.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 const root = path.resolve(import.meta.dirname, "..");
 const read = (file) => readFileSync(path.join(root, file));
+const manifest = JSON.parse(read("package.json"));
 
 /** What a visitor may have to download, gzipped. */
 const LIMIT = 1_000_000;
 
-test("the package has its entry, its worker, its core and their types, and nothing else", () => {
-  const [{ files }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: root, stdio: ["ignore", "pipe", "ignore"] }));
-  const names = files.map((file) => file.path);
-  const { exports } = JSON.parse(read("package.json"));
-  const builds = ["compat", "full"].flatMap((build) => [
-    `./dist/worker-${build}.js`,
-    `./wasm/${build}/rushlight.js`,
-    `./wasm/${build}/rushlight_bg.wasm`,
-  ]);
-  const needed = [...Object.values(exports["."]), "./dist/pool-worker.js", ...builds];
-  for (const name of needed) assert.ok(names.includes(name.slice(2)), `${name} is missing`);
-  const foreign = names.filter((name) => !/^(dist|wasm\/(compat|full))\/[\w.-]+$|^package\.json$|^README\.md$|^LICENSE/.test(name));
-  assert.deepEqual(foreign, []);
+/** Modules that a page's code can reach: every entry but the worker's own, which is a worker. */
+const PAGE_ENTRIES = Object.values(manifest.exports)
+  .map((entry) => entry.default?.slice(2))
+  .filter((file) => file !== undefined && file !== "dist/worker.js");
+
+let packed;
+before(() => {
+  const listed = execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: root, stdio: ["ignore", "pipe", "ignore"] });
+  const parsed = JSON.parse(listed);
+  packed = (Array.isArray(parsed) ? parsed[0] : Object.values(parsed)[0]).files.map((file) => file.path).sort();
+});
+
+test("the tarball has what is compiled and generated, and nothing else", () => {
+  const sources = readdirSync(path.join(root, "src"), { recursive: true }).filter((name) => name.endsWith(".ts"));
+  const compiled = sources.flatMap((name) => {
+    // The service worker is no module: nobody imports it.
+    if (name.startsWith("isolate-worker")) return ["dist/isolate-worker.js"];
+    const stem = `dist/${name.slice(0, -".ts".length)}`;
+    return [`${stem}.js`, `${stem}.d.ts`];
+  });
+  const cores = ["compat", "full"].flatMap((build) => [`wasm/${build}/rushlight.js`, `wasm/${build}/rushlight_bg.wasm`]);
+  const papers = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json"];
+  assert.deepEqual(packed, [...compiled, ...cores, ...papers].sort());
+});
+
+test("every entry has its module and its types in the tarball", () => {
+  for (const [name, entry] of Object.entries(manifest.exports)) {
+    for (const file of typeof entry === "string" ? [entry] : Object.values(entry)) {
+      assert.ok(packed.includes(file.slice(2)), `${name}: ${file} is missing`);
+    }
+  }
+  for (const name of [".", "./worker", "./openai", "./ai-sdk", "./react", "./isolate"]) assert.ok(manifest.exports[name].types, name);
+});
+
+test("what registries show and check is filled in", () => {
+  assert.equal(manifest.publishConfig.provenance, true);
+  assert.match(manifest.repository.url, /^git\+https:\/\/.+\.git$/);
+  assert.equal(manifest.repository.directory, "pkg");
+  assert.equal(manifest.dependencies, undefined, "a visitor downloads nobody else's code");
+  for (const file of ["LICENSE-APACHE", "LICENSE-MIT"]) assert.ok(read(file).equals(read(`../${file}`)), `${file} is not the repository's`);
+  // What a bundler may leave out where nothing of it is used.
+  for (const file of manifest.sideEffects) assert.ok(packed.includes(file.slice(2)), file);
 });
 
 /** A file and what it imports, file by file: what a browser fetches for it. */
 function reached(file, seen = new Set()) {
   if (seen.has(file)) return seen;
   seen.add(file);
-  for (const [, from] of read(file).toString().matchAll(/^(?:import|export)\b[^"';]*["'](\.[^"']+)["']/gm)) {
+  for (const [, from] of read(file).toString().matchAll(/^(?:import|export)\b(?:[^"';=]*\bfrom)?\s*["'](\.[^"']+)["']/gm)) {
     reached(path.join(path.dirname(file), from), seen);
   }
   return seen;
 }
 
 for (const build of ["compat", "full"]) {
-  test(`what a visitor downloads with the build ${build} is under a megabyte, gzipped`, (context) => {
-    const entries = ["dist/index.js", `dist/worker-${build}.js`, ...(build === "full" ? ["dist/pool-worker.js"] : [])];
-    const files = entries.reduce((seen, entry) => reached(entry, seen), new Set([`wasm/${build}/rushlight_bg.wasm`]));
-    assert.ok(files.has(`wasm/${build}/rushlight.js`) && files.has("dist/host.js"), [...files].join(", "));
+  test(`what a visitor downloads with the build ${build} is under a megabyte, gzipped, with every entry`, (context) => {
+    const workers = [`dist/worker-${build}.js`, "dist/worker.js", "dist/isolate-worker.js", ...(build === "full" ? ["dist/pool-worker.js"] : [])];
+    const files = [...PAGE_ENTRIES, ...workers].reduce((seen, entry) => reached(entry, seen), new Set([`wasm/${build}/rushlight_bg.wasm`]));
+    assert.ok(files.has(`wasm/${build}/rushlight.js`) && files.has("dist/host.js") && files.has("dist/ai-sdk-call.js"), [...files].join(", "));
     const bytes = [...files].reduce((sum, file) => sum + gzipSync(read(file), { level: 9 }).length, 0);
     context.diagnostic(`${bytes} bytes in ${files.size} files`);
     assert.ok(bytes <= LIMIT, `${bytes} bytes`);
@@ -50,12 +80,32 @@ for (const build of ["compat", "full"]) {
 }
 
 test("no part of the package is evaluated or comes from elsewhere", () => {
-  const entries = ["dist/index.js", "dist/worker-compat.js", "dist/worker-full.js", "dist/pool-worker.js"];
-  for (const file of entries.reduce((seen, entry) => reached(entry, seen), new Set())) {
+  const scripts = packed.filter((name) => name.endsWith(".js"));
+  assert.ok(scripts.length > 20);
+  for (const file of scripts) {
     let code = read(file).toString();
     // What wasm-bindgen puts in Atomics.waitAsync's place: `builds.ts` takes this build only where there is the real one, and
     // the browser tests run under a policy that would not let it.
     if (file === "wasm/full/rushlight.js") code = code.replace(/^.*URL\.createObjectURL\(new Blob\(\[val\].*$/m, "");
     assert.doesNotMatch(code, /\beval\(|new Function\(|createObjectURL|["`']https?:\/\//, file);
   }
+});
+
+test("on a server every entry can be imported and does nothing, and a load says why it fails", () => {
+  const names = Object.entries(manifest.exports).flatMap(([name, entry]) => (entry.default ? [name.replace(".", "rushlight")] : []));
+  assert.equal(names.length, 6);
+  const script = `
+    const globals = Object.getOwnPropertyNames(globalThis).sort().join();
+    const forbidden = ["fetch", "setTimeout", "setInterval", "queueMicrotask"];
+    for (const name of forbidden) globalThis[name] = () => { throw new Error(name + " was called by an import"); };
+    for (const name of ${JSON.stringify(names)}) await import(name);
+    if (Object.getOwnPropertyNames(globalThis).sort().join() !== globals) throw new Error("a global was set");
+    const { loadModel } = await import("rushlight");
+    const { isolate } = await import("rushlight/isolate");
+    const failure = await loadModel("/model.gguf").then(() => "none", ({ code }) => code);
+    console.log(JSON.stringify([failure, await isolate("/isolate-worker.js")]));
+  `;
+  // A process of its own: it ends only where no import left a timer, a port or a worker behind.
+  const said = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: root, encoding: "utf8", timeout: 30_000 });
+  assert.deepEqual(JSON.parse(said), ["ERR_NO_BACKEND", false]);
 });

@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { open } from "../dist/source.js";
+import { open as openWith } from "../dist/source.js";
+import { Tab } from "./arrival_support.js";
+
+/** Without a store, and without much patience. */
+const open = (source, signal) => openWith(source, signal, undefined, { ...new Tab().world, store: undefined });
 
 /** Runs `body` with the address of a server that answers with `handler`. */
 async function withServer(handler, body) {

@@ -55,7 +55,7 @@ async function ready(signal: AbortSignal): Promise<Model> {
   const onProgress = (progress: LoadProgress): void => {
     showProgress(progress, rate.update(progress.loaded));
   };
-  onProgress({ loaded: 0, total: undefined });
+  onProgress({ loaded: 0, cached: 0, total: undefined });
   const model = await loadModel(file ?? controls.url.value, { ...options, signal, onProgress });
   current = { model, key, file };
   showModel(modelFacts(model, await model.memory()));

@@ -14,6 +14,8 @@ use crate::{build_web, cargo_deny, fetch_model, npm, packages, process, setup, t
 
 /// Drives the browsers.
 const BROWSER_TESTS: &str = "tests/browser/run.mjs";
+/// Installs the package's tarball into apps, and drives browsers through those.
+const PACKAGE_TESTS: &str = "tests/package/run.mjs";
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -39,7 +41,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 }
 
 /// The whole list.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 19] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
     step("fetch-model", true, || fetch_model::all(&fetch_model::Options::default()).map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
@@ -56,7 +58,9 @@ const STEPS: [Step; 17] = [
     step("lint-www", false, || npm::script(npm::PAGE, "lint")),
     step("lint-browser-tests", false, || npm::script(npm::BROWSER_TESTS, "lint")),
     step("test-pkg", false, || npm::script(npm::PACKAGE, "test")),
-    step("browsers", false, browsers),
+    step("docs-pkg", false, || npm::script(npm::PACKAGE, "docs")),
+    step("browsers", false, || browsers("browser tests", BROWSER_TESTS)),
+    step("package-apps", false, || browsers("the package in apps", PACKAGE_TESTS)),
 ];
 
 /// A step that ran.
@@ -202,11 +206,11 @@ fn build(selftest: bool) -> Result<String> {
     build_web::run(&build_web::Options { selftest, ..Default::default() }).map(|()| String::new())
 }
 
-fn browsers() -> Result<String> {
+fn browsers(what: &str, script: &str) -> Result<String> {
     let mut node = process::command("node");
-    node.arg(BROWSER_TESTS);
+    node.arg(script);
     test_environment(&mut node)?;
-    process::run("browser tests", &mut node)
+    process::run(what, &mut node)
 }
 
 #[cfg(test)]

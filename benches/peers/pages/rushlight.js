@@ -4,7 +4,7 @@
 globalThis.measureGeneration = async ({ model: url, threads, first, prompt, tokens }) => {
   const began = performance.now();
   const { loadModel } = await import("/pkg/dist/index.js");
-  const model = await loadModel(url, { backend: "cpu", threads });
+  const model = await loadModel(url, { backend: "cpu", threads, cache: "none" });
   const loaded = performance.now();
   const { device, build, threads: running } = model.info.backend;
   if (running !== threads) throw new Error(`the package runs ${running} threads, not ${threads}`);
@@ -32,7 +32,7 @@ async function timed(model, prompt, tokens) {
 /** Embeds the same text again and again, after two runs that are not timed. */
 globalThis.measureEmbedding = async ({ folder, threads, text, runs }) => {
   const { loadModel } = await import("/pkg/dist/index.js");
-  const model = await loadModel(folder, { backend: "cpu", threads });
+  const model = await loadModel(folder, { backend: "cpu", threads, cache: "none" });
   const ms = [];
   let vector;
   for (let run = 0; run < runs + 2; run++) {

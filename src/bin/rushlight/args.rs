@@ -38,6 +38,8 @@ pub enum Command {
     Embed(EmbedArgs),
     /// A model file in other element types, as GGUF.
     Quantize(QuantizeArgs),
+    /// The hashes that browsers check a model file with, as FILE.sha256.json beside it.
+    Manifest(ManifestArgs),
     /// Serve a folder with the headers that a page of ours needs.
     Serve(ServeArgs),
 }
@@ -365,6 +367,16 @@ fn parse_target(text: &str) -> Result<Target, String> {
         let names: Vec<&str> = TARGETS.iter().map(|(name, ..)| *name).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+#[derive(Args, Debug)]
+pub struct ManifestArgs {
+    /// Model file, or several: each part of a split model has its own manifest.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

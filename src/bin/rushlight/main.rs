@@ -6,6 +6,7 @@ mod embed;
 mod error;
 mod generate;
 mod inspect;
+mod manifest;
 mod model_file;
 mod model_folder;
 mod output;
@@ -13,6 +14,7 @@ mod perplexity;
 mod quantize;
 mod serve;
 mod text;
+mod unfinished;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Bench(args) => bench::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Quantize(args) => quantize::run(args),
+        Command::Manifest(args) => manifest::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }

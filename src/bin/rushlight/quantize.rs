@@ -1,8 +1,7 @@
 //! `rushlight quantize`
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rushlight::tasks::quantise::{Conversion, Quantiser};
@@ -14,6 +13,7 @@ use crate::error::CliError;
 use crate::model_file::Part;
 use crate::model_folder::Folder;
 use crate::output::{print, size};
+use crate::unfinished::Unfinished;
 
 /// Bytes read at a time.
 const CHUNK: usize = 4 << 20;
@@ -57,45 +57,6 @@ fn refuse_same(input: &Path, output: &Path) -> Result<(), CliError> {
     match same {
         true => Err(CliError::usage(format!("{}: the output would overwrite the input", output.display()))),
         false => Ok(()),
-    }
-}
-
-/// A file that gets its name only when it is whole; until then it lies beside that place, and goes away with this.
-struct Unfinished {
-    path: PathBuf,
-    wanted: PathBuf,
-    file: File,
-    bytes: u64,
-    whole: bool,
-}
-
-impl Unfinished {
-    fn create(wanted: &Path) -> Result<Self, CliError> {
-        let mut name = wanted.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".unfinished-{}", std::process::id()));
-        let path = wanted.with_file_name(name);
-        let file = File::create_new(&path).map_err(|error| CliError::file(&path, &error))?;
-        Ok(Unfinished { path, wanted: wanted.to_owned(), file, bytes: 0, whole: false })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|error| CliError::file(&self.path, &error))
-    }
-
-    fn finish(mut self) -> Result<u64, CliError> {
-        let synced = self.file.sync_all().and_then(|()| std::fs::rename(&self.path, &self.wanted));
-        synced.map_err(|error| CliError::file(&self.wanted, &error))?;
-        self.whole = true;
-        Ok(self.bytes)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.whole {
-            std::fs::remove_file(&self.path).ok();
-        }
     }
 }
 

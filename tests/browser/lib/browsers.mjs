@@ -43,6 +43,17 @@ const BROWSERS = {
   firefox: () => openFirefox(),
 };
 
+/**
+ * A Chromium whose pages share a profile in a folder, as a visitor's tabs do: what they store outlives them. Gives Playwright's own
+ * context.
+ */
+export async function openProfile(folder) {
+  const env = { ...process.env };
+  delete env.VK_ICD_FILENAMES;
+  const executablePath = program("CHROMIUM", "/usr/bin/chromium");
+  return await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: [...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS], env });
+}
+
 /** Starts a browser without a window. */
 export async function openBrowser(name) {
   const open = BROWSERS[name];

@@ -13,9 +13,9 @@ export class Context {
     this.server = server;
   }
 
-  /** Address of a path on the test server. */
+  /** Address of a path on the test server, or of any other server. */
   url(path) {
-    return this.server.url + path;
+    return this.server === undefined ? path : new URL(path, this.server.url).href;
   }
 
   /** A new page, closed when the test ends. */
@@ -50,4 +50,28 @@ export class Context {
   async close() {
     for (const browser of this.#browsers.values()) await browser.then((b) => b.close()).catch(() => {});
   }
+}
+
+/** Runs the tests whose name holds one of these parts, one after the other; gives the exit code. */
+export async function runAll(all, context, parts) {
+  const tests = all.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)));
+  if (tests.length === 0) {
+    console.error(`no browser test is called like ${parts.join(" or ")}`);
+    return 2;
+  }
+  let failed = 0;
+  for (const test of tests) {
+    const began = performance.now();
+    const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
+    try {
+      const note = await context.run(test);
+      console.log(`ok    ${test.name} (${seconds()})${note === undefined ? "" : `: ${note}`}`);
+    } catch (error) {
+      failed++;
+      console.log(`FAILED ${test.name} (${seconds()})\n${String(error.stack).replace(/^/gm, "      ")}`);
+    }
+  }
+  await context.close();
+  console.log(`\n${tests.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
 }

@@ -66,10 +66,11 @@ const WORKER = /\/worker[^/]*\.js$/;
 
 /**
  * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
- * `missing`, a pattern of paths that are not found; `isolated` to false.
+ * `missing`, a pattern of paths that are not found; `isolated` to false; `intercept`, a function of request, answer and the usual
+ * headers that says whether it took the request.
  */
 export async function startServer() {
-  const state = { aborted: 0, beforeWorker: undefined, missing: undefined, isolated: true };
+  const state = { aborted: 0, intercept: undefined, beforeWorker: undefined, missing: undefined, isolated: true };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -88,11 +89,12 @@ export async function startServer() {
 }
 
 async function handle(request, answer, state) {
+  if (state.intercept?.(request, answer, HEADERS) === true) return;
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
   const damage = DAMAGED[pathname];
   if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
-  const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname);
+  const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname, state.folders);
   if (file === undefined) {
     answer.writeHead(404, { ...HEADERS, "content-type": "text/plain" }).end("not found");
     return;
@@ -105,8 +107,9 @@ async function handle(request, answer, state) {
   await sendFile(answer, file, {}, state);
 }
 
-function resolveFile(pathname) {
-  const [prefix, folder] = FOLDERS.find(([start]) => pathname.startsWith(start));
+/** A test may set other `folders` in the server's state. */
+function resolveFile(pathname, folders = FOLDERS) {
+  const [prefix, folder] = folders.find(([start]) => pathname.startsWith(start));
   const name = path.normalize(decodeURIComponent(pathname.slice(prefix.length)) || "index.html");
   if (name.startsWith("..")) return undefined;
   const file = path.join(folder, name);

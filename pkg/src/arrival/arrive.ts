@@ -1,0 +1,386 @@
+// One file from an address: out of the store as far as it is there, else from the network and into the store. What is handed on is
+// in order, and is what the server has or what its hashes say, or there is an error.
+
+import { abortError, RushlightError } from "../errors.js";
+import type { Entry } from "../store/journal.js";
+import type { Store } from "../store/store.js";
+import type { StoredReader, StoredWriter } from "../store/stored.js";
+import { Download, type Layout, segmentChunks } from "./download.js";
+import { isHash, type Manifest } from "./manifest.js";
+import { findManifest, manifestBeside, readText } from "./manifest_file.js";
+import { agree, type Answer, type Fetch, Remote, same, type Version } from "./remote.js";
+import { type Hold, Passing, type Patience, Retries, retried } from "./retry.js";
+import { type Bytes, Sha256, sha256 } from "./sha256.js";
+
+/** How a file is to arrive. */
+export interface Wanted {
+  /** SHA-256 of the whole file. */
+  readonly sha256: string | null;
+  /** Address of a manifest; `auto` looks for one beside the file. */
+  readonly manifest: string | null;
+  readonly connections: number;
+  /** Addresses of the model's other files: they are not removed to make room for this one. */
+  readonly siblings: readonly string[];
+}
+
+/** What files come from and go to: the tests bring their own. */
+export interface World {
+  readonly fetch: Fetch;
+  /** Where files are kept; `undefined` keeps none. */
+  readonly store: Store | undefined;
+  readonly patience: Patience;
+  readonly random: () => number;
+  /** Bytes that are checked and stored at a time, where no manifest says so. */
+  readonly chunkBytes: number;
+  readonly segmentBytes: number;
+}
+
+/** A file that is arriving. */
+export interface Arrival {
+  /** Bytes of the file, where known. */
+  readonly total: number | undefined;
+  readonly chunks: AsyncGenerator<Bytes, void, undefined>;
+  /** Bytes that came out of the store so far. */
+  readonly cached: () => number;
+}
+
+/** Opens a file. Its chunks have to be read to their end, or the loop over them left: until then the file is locked. */
+export async function arrive(url: string, wanted: Wanted, world: World, signal: AbortSignal): Promise<Arrival> {
+  if (wanted.sha256 !== null && !isHash(wanted.sha256)) {
+    throw new RushlightError("ERR_BAD_ARGUMENT", `sha256: expected 64 hexadecimal digits, got ${wanted.sha256}`);
+  }
+  return await new Arriving(url, wanted, world, signal).open();
+}
+
+/** Bytes of a file, where that can be found out without fetching it. Fails where the server says that there is none. */
+export async function lengthOf(url: string, world: World, signal: AbortSignal): Promise<number | undefined> {
+  const { patience, random } = world;
+  const entry = await world.store?.lookup(url);
+  if (entry?.complete === true) return entry.bytes ?? undefined;
+  const remote = new Remote(url, world.fetch, patience.silenceMs);
+  try {
+    const retries = new Retries(patience, random, { until: 0 });
+    return (await retried(() => remote.peek(signal), retries, remote, signal)).total;
+  } catch (error) {
+    const cause = plain(error);
+    if (cause instanceof RushlightError && cause.code === "ERR_NETWORK" && cause.status === undefined) return undefined;
+    throw cause;
+  }
+}
+
+/** What a download begins with. */
+interface Beginning {
+  readonly layout: Layout;
+  readonly version: Version;
+  readonly first: Answer | undefined;
+}
+
+class Arriving {
+  readonly #url: string;
+  readonly #wanted: Wanted;
+  readonly #world: World;
+  readonly #signal: AbortSignal;
+  readonly #remote: Remote;
+  readonly #hold: Hold = { until: 0 };
+  #manifest: Manifest | undefined;
+  #writer: StoredWriter | undefined;
+  #release: (() => void) | undefined;
+  #cached = 0;
+
+  constructor(url: string, wanted: Wanted, world: World, signal: AbortSignal) {
+    this.#url = url;
+    this.#wanted = wanted;
+    this.#world = world;
+    this.#signal = signal;
+    this.#remote = new Remote(url, world.fetch, world.patience.silenceMs);
+  }
+
+  async open(): Promise<Arrival> {
+    const cached = (): number => this.#cached;
+    try {
+      const stored = await this.#openStored();
+      if (stored !== undefined) {
+        const { entry, reader } = stored;
+        return { total: entry.bytes ?? undefined, chunks: this.#deliverStored(entry, reader), cached };
+      }
+      const beginning = await this.#begin();
+      return { total: beginning.layout.total, chunks: this.#deliver(beginning, 0), cached };
+    } catch (error) {
+      this.#close();
+      throw plain(error);
+    }
+  }
+
+  /** The file from the store, where all of it is there and nobody says that it has changed. */
+  async #openStored(): Promise<{ entry: Entry; reader: StoredReader } | undefined> {
+    const { store } = this.#world;
+    if (store === undefined) return undefined;
+    this.#release = await store.lock(this.#url, { mode: "shared", signal: this.#signal });
+    const entry = await store.lookup(this.#url);
+    if (entry?.complete === true && this.#trusts(entry) && (await this.#isCurrent(entry))) {
+      return { entry, reader: await store.read(entry) };
+    }
+    this.#close();
+    return undefined;
+  }
+
+  /** Whether everything that is asked of the file has been found to be so. */
+  #trusts(entry: Entry): boolean {
+    const { sha256, manifest } = this.#wanted;
+    return (sha256 === null || entry.sha256 === sha256) && (manifest === null || entry.manifest);
+  }
+
+  /** Asks the server, but not for long: without a network the stored file is as good as any. */
+  async #isCurrent(entry: Entry): Promise<boolean> {
+    // A file that is named by its hash can't change.
+    if (this.#wanted.sha256 !== null) return true;
+    const controller = new AbortController();
+    const stop = (): void => {
+      controller.abort();
+    };
+    const timer = setTimeout(stop, this.#world.patience.revalidateMs);
+    this.#signal.addEventListener("abort", stop);
+    try {
+      return agree(await this.#remote.peek(controller.signal), versionOf(entry));
+    } catch {
+      if (this.#signal.aborted) throw abortError(this.#signal);
+      return true;
+    } finally {
+      clearTimeout(timer);
+      this.#signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Finds out what there is to fetch, and makes room for it. */
+  async #begin(): Promise<Beginning> {
+    const { store, patience } = this.#world;
+    let entry: Entry | undefined;
+    if (store !== undefined) {
+      this.#release = await store.lock(this.#url, { mode: "exclusive", signal: this.#signal });
+      entry = await store.lookup(this.#url);
+    }
+    const { manifest, sha256 } = this.#wanted;
+    if (manifest !== null) {
+      const auto = manifest === "auto";
+      const remote = new Remote(auto ? manifestBeside(this.#url) : manifest, this.#world.fetch, patience.silenceMs);
+      const read = (): Promise<string> => this.#retried(remote, () => readText(remote, this.#signal, patience.silenceMs));
+      this.#manifest = await findManifest(remote.url, read, { optional: auto, offline: entry?.complete === true });
+    }
+    if (this.#manifest !== undefined && sha256 !== null && this.#manifest.sha256 !== sha256) {
+      throw new RushlightError("ERR_HASH", `${this.#url}: the manifest is of another file than the option sha256`);
+    }
+    const usable = entry !== undefined && this.#manifest !== undefined && entry.chunkBytes !== this.#manifest.chunkBytes ? undefined : entry;
+    let beginning = await this.#ask(usable).catch((error: unknown) => {
+      // What is missing of the stored version is not in the file any more.
+      if (usable !== undefined && error instanceof Passing && error.otherVersion) return undefined;
+      throw error;
+    });
+    beginning ??= await this.#ask(undefined);
+    const kept = usable !== undefined && this.#keeps(usable, beginning.version) ? usable : undefined;
+    if (usable !== undefined && kept === undefined && (beginning.first?.start ?? 1) > 0) {
+      void beginning.first?.body.cancel().catch(() => undefined);
+      beginning = await this.#ask(undefined);
+    }
+    try {
+      if (store !== undefined) await this.#openWriter(store, beginning, kept);
+      return beginning;
+    } catch (error) {
+      void beginning.first?.body.cancel().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Asks for the first chunks that are missing, or, where none are, what the server says about the file. */
+  async #ask(entry: Entry | undefined): Promise<Beginning> {
+    const { segmentBytes, chunkBytes } = this.#world;
+    const layout: Layout = {
+      chunkBytes: this.#manifest?.chunkBytes ?? entry?.chunkBytes ?? chunkBytes,
+      segmentBytes,
+      total: undefined,
+    };
+    const count = entry?.bytes == null ? Infinity : Math.ceil(entry.bytes / layout.chunkBytes);
+    let chunk = 0;
+    while (chunk < count && entry?.chunks.has(chunk) === true) chunk++;
+    if (entry !== undefined && chunk === count) {
+      const known = versionOf(entry);
+      const version = await this.#retried(this.#remote, () => this.#remote.peek(this.#signal)).catch((error: unknown) => {
+        if (this.#signal.aborted || !entry.complete) throw error;
+        return known;
+      });
+      // As much as the server shows now; the length it need not show again.
+      layout.total = version.total ?? known.total;
+      return { layout, version: { ...version, total: layout.total }, first: undefined };
+    }
+    let end = chunk + 1;
+    while (end < chunk + segmentChunks(layout) && entry?.chunks.has(end) !== true) end++;
+    const first = await this.#retried(this.#remote, async () => {
+      const answer = await this.#remote.get(chunk * layout.chunkBytes, end * layout.chunkBytes, this.#signal);
+      const { total } = answer.version;
+      if (this.#manifest === undefined || total === undefined || total === this.#manifest.bytes) return answer;
+      void answer.body.cancel().catch(() => undefined);
+      const message = `${this.#url}: the file has ${total} bytes, and its manifest is of one with ${this.#manifest.bytes}`;
+      throw new Passing(new RushlightError("ERR_HASH", message), { otherVersion: true });
+    });
+    layout.total = first.version.total ?? this.#manifest?.bytes;
+    return { layout, version: first.version, first };
+  }
+
+  /** Whether what is stored may be part of the file as it is on the server now. */
+  #keeps(entry: Entry, version: Version): boolean {
+    // Each chunk will be compared by itself.
+    if (this.#manifest !== undefined) return entry.bytes === this.#manifest.bytes;
+    const stored = versionOf(entry);
+    if (entry.sha256 !== null && this.#wanted.sha256 !== null && entry.sha256 !== this.#wanted.sha256) return false;
+    // With the hash of the whole file it will be known at the end; then it is removed if it was wrong.
+    if (entry.complete || this.#wanted.sha256 !== null) return agree(stored, version) && entry.bytes !== null;
+    return same(stored, version) && entry.bytes !== null;
+  }
+
+  async #openWriter(store: Store, { layout, version }: Beginning, kept: Entry | undefined): Promise<void> {
+    if (kept === undefined) await store.remove(this.#url);
+    let missing = layout.total ?? 0;
+    for (const index of kept?.chunks.keys() ?? []) {
+      if (this.#isExpected(index, kept?.chunks.get(index))) missing -= Math.min(layout.chunkBytes, missing);
+    }
+    await store.makeRoom(this.#url, missing, this.#wanted.siblings);
+    const writer = await store.write(this.#url);
+    this.#writer = writer;
+    const { etag, modified } = version;
+    if (kept === undefined || writer.entry === undefined) {
+      writer.begin({ bytes: layout.total ?? null, chunkBytes: layout.chunkBytes, etag, modified });
+      return;
+    }
+    for (const [index, hash] of [...writer.entry.chunks]) if (!this.#isExpected(index, hash)) writer.lose(index);
+    if (!agree(versionOf(kept), version)) writer.confirm({ etag, modified });
+  }
+
+  #isExpected(index: number, hash: string | undefined): boolean {
+    return this.#manifest === undefined || this.#manifest.chunks[index] === hash;
+  }
+
+  /** The chunks of a file that is stored. */
+  async *#deliverStored(entry: Entry, reader: StoredReader): AsyncGenerator<Bytes, void, undefined> {
+    try {
+      const count = Math.ceil((entry.bytes ?? 0) / entry.chunkBytes);
+      for (let index = 0; index < count; index++) {
+        const bytes = await reader.chunk(index);
+        if (this.#signal.aborted) throw abortError(this.#signal);
+        if (bytes === undefined) {
+          yield* this.#repair(entry, index);
+          return;
+        }
+        this.#cached += bytes.length;
+        yield bytes;
+      }
+    } catch (error) {
+      throw plain(error);
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** Goes on from a chunk that is damaged in the store: what is missing is fetched, and has to have the hash that it had. */
+  async *#repair(entry: Entry, from: number): AsyncGenerator<Bytes, void, undefined> {
+    const { store, segmentBytes } = this.#world;
+    this.#close();
+    this.#release = await store?.lock(this.#url, { mode: "exclusive", signal: this.#signal });
+    const now = await store?.lookup(this.#url);
+    if (store === undefined || now === undefined || !agree(versionOf(now), versionOf(entry)) || now.chunkBytes !== entry.chunkBytes) {
+      throw new RushlightError("ERR_STORAGE", `${this.#url}: the stored file was damaged or removed while it was read; load it again`);
+    }
+    const version = versionOf(entry);
+    this.#writer = await store.write(this.#url);
+    const layout = { chunkBytes: entry.chunkBytes, segmentBytes, total: version.total };
+    yield* this.#deliver({ layout, version, first: undefined }, from, entry);
+  }
+
+  /** The chunks from one on, stored ones and those that have to be fetched, in order. `known` is a file that was whole once. */
+  async *#deliver(beginning: Beginning, from: number, known?: Entry): AsyncGenerator<Bytes, void, undefined> {
+    const { layout, version, first } = beginning;
+    const { patience, random } = this.#world;
+    const writer = this.#writer;
+    const expected = (index: number): string | undefined => this.#manifest?.chunks[index] ?? known?.chunks.get(index);
+    const stored = new Set(writer?.entry?.chunks.keys());
+    const whole = known === undefined && this.#wanted.sha256 !== null ? new Sha256() : undefined;
+    const accept = async (index: number, bytes: Bytes): Promise<boolean> => {
+      const wanted = expected(index);
+      if (wanted === undefined && writer === undefined) return true;
+      const hash = await sha256(bytes);
+      if (wanted !== undefined && hash !== wanted) return false;
+      writer?.put(index, bytes, hash);
+      return true;
+    };
+    const has = (index: number): boolean => writer?.has(index) ?? false;
+    const { connections } = this.#wanted;
+    const common = { remote: this.#remote, hold: this.#hold, signal: this.#signal, patience, random };
+    const download = new Download({ ...common, layout, version, connections, has, accept }, from, first);
+    // Whether what is stored can't be told from what is wrong.
+    let spoilt = false;
+    try {
+      let delivered = from * layout.chunkBytes;
+      for (let index = from; ; index++) {
+        let bytes: Bytes | undefined;
+        if (stored.has(index)) {
+          download.want(index);
+          bytes = await writer?.chunk(index);
+          if (this.#signal.aborted) throw abortError(this.#signal);
+          this.#cached += bytes?.length ?? 0;
+        }
+        if (bytes === undefined) bytes = await download.take();
+        else download.want(index + 1);
+        if (bytes === undefined) break;
+        whole?.update(bytes);
+        delivered += bytes.length;
+        yield bytes;
+      }
+      if (whole !== undefined && whole.hex() !== this.#wanted.sha256) {
+        spoilt = true;
+        throw this.#wrongFile();
+      }
+      const trusted = { sha256: this.#wanted.sha256 ?? known?.sha256 ?? null, manifest: this.#manifest !== undefined || known?.manifest === true };
+      await download.close();
+      writer?.finish({ bytes: delivered, ...trusted });
+    } catch (error) {
+      const changed = error instanceof Passing ? error.otherVersion : error instanceof RushlightError && error.code === "ERR_HASH";
+      if (changed && this.#manifest === undefined) spoilt = true;
+      throw plain(error);
+    } finally {
+      await download.close();
+      this.#closeWriter();
+      if (spoilt) await this.#world.store?.remove(this.#url).catch(() => undefined);
+      this.#close();
+    }
+  }
+
+  #wrongFile(): RushlightError {
+    const message = `${this.#url}: the file has another SHA-256 than the option sha256: it was damaged on its way, or is another version`;
+    return new RushlightError("ERR_HASH", message);
+  }
+
+  /** Asks this server again while a failure may pass. */
+  async #retried<T>(remote: Remote, work: () => Promise<T>): Promise<T> {
+    const retries = new Retries(this.#world.patience, this.#world.random, this.#hold);
+    return await retried(work, retries, remote, this.#signal);
+  }
+
+  #closeWriter(): void {
+    this.#writer?.close();
+    this.#writer = undefined;
+  }
+
+  /** Gives back the files and the lock. */
+  #close(): void {
+    this.#closeWriter();
+    this.#release?.();
+    this.#release = undefined;
+  }
+}
+
+function versionOf({ bytes, etag, modified }: Entry): Version {
+  return { total: bytes ?? undefined, etag, modified };
+}
+
+/** What people see of a failure that did not pass. */
+function plain(error: unknown): unknown {
+  return error instanceof Passing ? error.error : error;
+}

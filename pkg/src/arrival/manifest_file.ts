@@ -1,0 +1,52 @@
+// Where a manifest comes from.
+
+import { RushlightError } from "../errors.js";
+import { readBody } from "./body.js";
+import { type Manifest, MANIFEST_SUFFIX, parseManifest } from "./manifest.js";
+import type { Remote } from "./remote.js";
+import { Passing } from "./retry.js";
+
+/** The largest manifest that is read: that of a file of 200 GB. */
+const MOST_BYTES = 16 << 20;
+
+/** The address that is tried for the manifest of a file. */
+export function manifestBeside(url: string): string {
+  const address = new URL(url);
+  address.pathname += MANIFEST_SUFFIX;
+  return address.href;
+}
+
+/**
+ * The manifest at an address. An `optional` one may be missing; a server that can't be reached is no failure either for a file
+ * that can do without it, `offline`.
+ */
+export async function findManifest(
+  from: string,
+  read: () => Promise<string>,
+  { optional, offline }: { readonly optional: boolean; readonly offline: boolean },
+): Promise<Manifest | undefined> {
+  let text;
+  try {
+    text = await read();
+  } catch (error) {
+    const cause = error instanceof Passing ? error.error : error;
+    const unreachable = cause instanceof RushlightError && cause.code === "ERR_NETWORK";
+    // The server said that there is none, or there is no server.
+    if (unreachable && (cause.status === undefined ? offline : optional)) return undefined;
+    throw cause;
+  }
+  // Many servers answer unknown addresses with a page.
+  return optional && !text.trimStart().startsWith("{") ? undefined : parseManifest(text, from);
+}
+
+/** The text of a manifest. */
+export async function readText(remote: Remote, signal: AbortSignal, silenceMs: number): Promise<string> {
+  const { body } = await remote.getWhole(signal);
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of readBody(body, `fetching ${remote.url}`, signal, silenceMs)) {
+    text += decoder.decode(piece, { stream: true });
+    if (text.length > MOST_BYTES) throw new RushlightError("ERR_HASH", `${remote.url} is no manifest: it is too long`);
+  }
+  return text + decoder.decode();
+}

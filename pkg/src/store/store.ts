@@ -1,0 +1,200 @@
+// Files by their address. Each has a data file and a journal of its own, so that nothing is shared that two tabs could break.
+
+import { RushlightError } from "../errors.js";
+import { Sha256 } from "../arrival/sha256.js";
+import type { Folder } from "./files.js";
+import { encodeLine, type Entry, replay } from "./journal.js";
+import type { LockOptions, Locks, Release } from "./locks.js";
+import { readAll, storageError, StoredReader, StoredWriter } from "./stored.js";
+
+/** What the origin may store. */
+export interface Space {
+  estimate(): Promise<{ readonly usage: number; readonly quota: number } | undefined>;
+}
+
+/** Last uses closer than this are one: each is a line of the journal. */
+const USE_INTERVAL_MS = 60_000;
+
+/** Files that were begun and not touched for so long count as given up. */
+const GIVEN_UP_MS = 7 * 24 * 3600_000;
+
+/** Room for the journal, and for what the browser itself adds: so much, and a share of the file. */
+const SPARE_BYTES = 1 << 16;
+const SPARE_SHARE = 1 / 1024;
+
+/** Names of the two files of an address. */
+interface Names {
+  readonly data: string;
+  readonly journal: string;
+  readonly lock: string;
+}
+
+/** Everything that is stored. */
+export class Store {
+  readonly #folder: Folder;
+  readonly #locks: Locks;
+  readonly #space: Space;
+  readonly #now: () => number;
+
+  constructor(folder: Folder, locks: Locks, space: Space, now: () => number = Date.now) {
+    this.#folder = folder;
+    this.#locks = locks;
+    this.#space = space;
+    this.#now = now;
+  }
+
+  /** Locks a file: whoever reads holds it shared, whoever writes or removes alone. */
+  async lock(url: string, options: LockOptions): Promise<Release | undefined> {
+    return await this.#locks.acquire(namesOf(url).lock, options);
+  }
+
+  /** What is known of a file. */
+  async lookup(url: string): Promise<Entry | undefined> {
+    const entry = await this.#entry(namesOf(url).journal);
+    return entry?.url === url ? entry : undefined;
+  }
+
+  /** Opens a complete file for reading, and notes that it is used. The caller holds its lock. */
+  async read(entry: Entry): Promise<StoredReader> {
+    const names = namesOf(entry.url);
+    await this.#use(names, entry);
+    return new StoredReader(entry, await guard(entry.url, () => this.#folder.snapshot(names.data)));
+  }
+
+  /** Opens a file for writing. The caller holds its lock alone. */
+  async write(url: string): Promise<StoredWriter> {
+    const names = namesOf(url);
+    return await guard(url, async () => {
+      const data = await this.#folder.open(names.data);
+      try {
+        return new StoredWriter(url, data, await this.#folder.open(names.journal), this.#now);
+      } catch (error) {
+        data.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Removes a file. The caller holds its lock alone. */
+  async remove(url: string): Promise<void> {
+    const names = namesOf(url);
+    await guard(url, async () => {
+      // Without its journal the data is nothing.
+      await this.#folder.remove(names.journal);
+      await this.#folder.remove(names.data);
+    });
+  }
+
+  /** What is known of all files. */
+  async list(): Promise<Entry[]> {
+    const journals = (await this.#folder.names()).filter((name) => name.endsWith(JOURNAL));
+    const entries = await Promise.all(journals.map((name) => this.#entry(name)));
+    return entries.filter((entry) => entry !== undefined);
+  }
+
+  /**
+   * Sees to it that so many more bytes can be stored: removes what a crash left behind, then complete files and those that were
+   * given up, the least recently used first, but none that is locked or is to be kept. Where all of that would not be enough
+   * nothing is removed, and it fails with `ERR_QUOTA`.
+   */
+  async makeRoom(url: string, bytes: number, keep: readonly string[]): Promise<void> {
+    const space = await this.#space.estimate();
+    if (space === undefined) return;
+    const needed = bytes + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
+    let missing = needed - Math.max(0, space.quota - space.usage);
+    if (missing <= 0) return;
+    const kept = new Set([url, ...keep].map((address) => namesOf(address).data));
+    const candidates = (await this.#candidates()).filter(({ names }) => !kept.has(names.data));
+    const possible = candidates.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (possible < missing) throw noRoom(url, needed, space, possible);
+    for (const { names, bytes } of candidates) {
+      if (missing <= 0) return;
+      const release = await this.#locks.acquire(names.lock, { mode: "exclusive", now: true });
+      if (release === undefined) continue;
+      try {
+        await this.#folder.remove(names.journal);
+        await this.#folder.remove(names.data);
+        missing -= bytes;
+      } catch {
+        // Somebody without a lock has it open.
+      } finally {
+        release();
+      }
+    }
+    if (missing > 0) throw noRoom(url, needed, space, 0);
+  }
+
+  /** What may be removed, in the order in which to remove it. */
+  async #candidates(): Promise<{ names: Names; bytes: number; lastUsed: number }[]> {
+    const found = [];
+    for (const name of await this.#folder.names()) {
+      if (!name.endsWith(DATA)) continue;
+      const names = namesOfKey(name.slice(0, -DATA.length));
+      const entry = await this.#entry(names.journal);
+      const bytes = (await this.#folder.snapshot(name))?.size ?? 0;
+      const idle = entry === undefined || entry.complete || entry.lastUsed < this.#now() - GIVEN_UP_MS;
+      if (idle) found.push({ names, bytes, lastUsed: entry?.lastUsed ?? 0 });
+    }
+    return found.sort((a, b) => a.lastUsed - b.lastUsed);
+  }
+
+  async #entry(journal: string): Promise<Entry | undefined> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const snapshot = await this.#folder.snapshot(journal);
+        return snapshot === undefined ? undefined : replay(new Uint8Array(await snapshot.arrayBuffer())).entry;
+      } catch {
+        // A snapshot can't be read once the file has changed; what can't be read at all counts as not there.
+        if (tries === 3) return undefined;
+      }
+    }
+  }
+
+  async #use(names: Names, entry: Entry): Promise<void> {
+    if (this.#now() - entry.lastUsed < USE_INTERVAL_MS) return;
+    try {
+      const journal = await this.#folder.open(names.journal);
+      try {
+        const { length } = replay(readAll(journal));
+        journal.write(encodeLine({ kind: "used", at: this.#now() }), length);
+      } finally {
+        journal.close();
+      }
+    } catch {
+      // Another reader has it open, and notes the same.
+    }
+  }
+}
+
+const DATA = ".data";
+const JOURNAL = ".journal";
+
+function namesOf(url: string): Names {
+  return namesOfKey(new Sha256().update(new TextEncoder().encode(url)).hex().slice(0, 40));
+}
+
+function namesOfKey(key: string): Names {
+  return { data: key + DATA, journal: key + JOURNAL, lock: `rushlight ${key}` };
+}
+
+async function guard<T>(url: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageError(url, error);
+  }
+}
+
+function noRoom(url: string, bytes: number, space: { usage: number; quota: number }, possible: number): RushlightError {
+  const free = Math.max(0, space.quota - space.usage) + possible;
+  const message =
+    `${url}: keeping this file takes ${size(bytes)}, and the browser has room for ${size(free)} ` +
+    `(it gives this site ${size(space.quota)}, of which ${size(space.usage)} are used): make room with cache.delete, ` +
+    'ask for more with cache.persist, or load with cache: "none"';
+  return new RushlightError("ERR_QUOTA", message);
+}
+
+/** Bytes for people. */
+function size(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+}
