@@ -12,7 +12,10 @@
  * - `ERR_INTERNAL`: a mistake in Rushlight.
  * - `ERR_NETWORK`: the file could not be fetched; `status` is the HTTP status where there was one.
  * - `ERR_NO_BACKEND`: the browser has nothing that can run the model as asked.
+ * - `ERR_NO_TEMPLATE`: the model's file brings no chat template; write its prompt with `generate`.
+ * - `ERR_OTHER_MODEL`: a saved conversation is of another model, or of another format of the KV cache.
  * - `ERR_OUT_OF_MEMORY`: the device or the tab has no room.
+ * - `ERR_TEMPLATE`: the chat template refuses the messages, or is broken.
  * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file that this version cannot run.
  */
 export type ErrorCode =
@@ -27,7 +30,10 @@ export type ErrorCode =
   | "ERR_INTERNAL"
   | "ERR_NETWORK"
   | "ERR_NO_BACKEND"
+  | "ERR_NO_TEMPLATE"
+  | "ERR_OTHER_MODEL"
   | "ERR_OUT_OF_MEMORY"
+  | "ERR_TEMPLATE"
   | "ERR_UNSUPPORTED"
   | "ERR_UNSUPPORTED_MODEL"
   | "ERR_UNSUPPORTED_TOKENIZER"

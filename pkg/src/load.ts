@@ -1,6 +1,7 @@
-import { abilities, pickBuild } from "./builds.js";
+import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
+import { fileSource } from "./file-source.js";
 import { Model } from "./model.js";
 import type { FileSource, LoadRequest, Source } from "./protocol.js";
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
@@ -15,6 +16,11 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
   const asked = loadRequest(from, options);
   const { build, threads } = pickBuild(options.build ?? "auto", options.threads, abilities());
   const request = { ...asked, threads };
+  return await loadThrough(openConnection(build), request, options);
+}
+
+/** Starts a worker with a build of the core. */
+export function openConnection(build: Build["build"]): Connection {
   const worker = WORKERS[build]();
   const connection = new Connection(worker, () => {
     worker.terminate();
@@ -24,7 +30,7 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
     const said = event.message ? `: ${event.message}` : "";
     connection.close(new RushlightError("ERR_INTERNAL", `the worker could not start${said}`));
   };
-  return await loadThrough(connection, request, options);
+  return connection;
 }
 
 /** The workers of the two builds, written out in this form so that bundlers find the files. */
@@ -105,16 +111,6 @@ function sourceOf(from: string | URL | Blob | ModelFiles): Source {
       pooling: within(FILES.pooling),
     },
   };
-}
-
-function fileSource(from: string | URL | Blob): FileSource {
-  if (from instanceof Blob) return { file: from };
-  try {
-    // The worker's own address is another one: relative addresses are the page's.
-    return { url: new URL(from, globalThis.document.baseURI).href };
-  } catch (cause) {
-    throw new RushlightError("ERR_BAD_ARGUMENT", `${String(from)} is not an address`, { cause });
-  }
 }
 
 function oneOf(option: string, value: string, allowed: readonly string[]): void {

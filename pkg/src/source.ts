@@ -24,7 +24,8 @@ export async function open(source: Source, signal: AbortSignal): Promise<Incomin
   return { ...(await openFile(source.files.model, signal)), files };
 }
 
-async function readFiles(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
+/** Reads what lies beside a model in safetensors. */
+export async function readFiles(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
   const needed = async (file: FileSource): Promise<string> => await readText(await openFile(file, signal));
   const optional = async (file: FileSource | undefined): Promise<string | null> => {
     try {
@@ -37,6 +38,15 @@ async function readFiles(source: FilesSource, signal: AbortSignal): Promise<Core
   const { config, tokenizer, sentence, pooling } = source;
   const texts = await Promise.all([needed(config), needed(tokenizer), optional(sentence), optional(pooling)]);
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
+}
+
+/** A file that is small enough to be held. */
+export async function readWhole(source: FileSource, signal: AbortSignal): Promise<Uint8Array> {
+  const { chunks } = await openFile(source, signal);
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  // Copied, since a chunk is only lent.
+  for await (const chunk of chunks) parts.push(new Uint8Array(chunk));
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 async function readText({ chunks }: Omit<Incoming, "files">): Promise<string> {

@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod chat;
 mod embed;
 mod error;
 mod generate;
@@ -10,6 +11,7 @@ mod model_file;
 mod model_folder;
 mod output;
 mod perplexity;
+mod prefix;
 mod quantize;
 mod serve;
 mod text;
@@ -49,6 +51,7 @@ fn help(error: &clap::Error) -> String {
 fn run(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
         Command::Generate(args) => generate::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Tokenize(args) => text::tokenize(args),
         Command::Detokenize(args) => text::detokenize(args),
         Command::Inspect(args) => inspect::run(args),
@@ -56,6 +59,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Bench(args) => bench::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Quantize(args) => quantize::run(args),
+        Command::Prefix(args) => prefix::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }
