@@ -1,15 +1,18 @@
 //! Writes the small random models of the tests: `cargo run --example small_models -- FOLDER [--dequantised]`.
 //!
-//! `NAME.gguf` is the model, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
+//! `NAME.gguf` is the model, `chat.gguf` one of them with a chat template, `chat.prefix` what `rushlight prefix` makes for it of the
+//! template's first words, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
 //! `--dequantised` also `NAME.f32.gguf`, the same numbers in F32, and `NAME.ids`, the prompt that the fixtures hold logits for,
 //! with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`).
 
 #[path = "../tests/small/mod.rs"]
 mod small;
 
-use small::gguf::{Form, write};
-use small::oracle::rounding;
-use small::specs::SPECS;
+use rushlight::session::BackendChoice;
+use rushlight::tensor::DType;
+use small::gguf::{Form, write, writer};
+use small::oracle::{load, rounding};
+use small::specs::{self, SPECS};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,6 +48,24 @@ fn run(folder: &Path, dequantised: bool) -> std::io::Result<()> {
         }
         println!("{}", spec.name);
     }
+    write_chat(folder)?;
     let bounds: BTreeMap<&str, f64> = SPECS.iter().map(|spec| (spec.name, rounding(spec))).collect();
     std::fs::write(folder.join("bounds.json"), serde_json::to_string_pretty(&bounds)?)
+}
+
+/// A model that chats, and a frame for it, computed here.
+fn write_chat(folder: &Path) -> std::io::Result<()> {
+    let spec = specs::find("qwen2-bf16-64");
+    let mut file = writer(spec, spec, Form::Published, Some);
+    let template = include_str!("../tests/fixtures/chat/chatml.jinja");
+    file.metadata("tokenizer.chat_template", template).map_err(std::io::Error::other)?;
+    let file = file.to_bytes();
+    std::fs::write(folder.join("chat.gguf"), &file)?;
+    let mut session = load(BackendChoice::Cpu, DType::F16, &file);
+    let frame = "<|im_start|>system\nthe capital of France is hello<|im_end|>\n<|im_start|>user\n";
+    let held = pollster::block_on(async {
+        session.hold(frame).await?;
+        session.export().await
+    });
+    std::fs::write(folder.join("chat.prefix"), held.map_err(std::io::Error::other)?)
 }

@@ -22,12 +22,13 @@ use crate::model::arch::Body;
 use crate::model::hf;
 use crate::plan::Precision;
 use crate::session::{
-    AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Host, LoadOptions, Loader, Session,
-    SessionError,
+    AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Forecaster, Host, LoadOptions, Loader,
+    Session, SessionError,
 };
+use crate::tasks::chat::{self, ChatError, LocalTime};
 use crate::tensor::DType;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
-use json::{Adapter, Alternative, CreateOptions, End, Info, Memory, Piece, Request, Step};
+use json::{Adapter, Alternative, CorePlan, CreateOptions, End, Info, Memory, Piece, Prompt, Request, Step};
 
 #[wasm_bindgen]
 extern "C" {
@@ -111,6 +112,16 @@ fn session_error(failure: SessionError) -> JsValue {
     error(failure.code(), &failure.to_string())
 }
 
+fn chat_error(failure: ChatError) -> JsValue {
+    error(failure.code(), &failure.to_string())
+}
+
+/// What the clock on the visitor's wall shows.
+fn local_time() -> LocalTime {
+    let now = js_sys::Date::new_0();
+    LocalTime((now.get_time() / 1e3 - now.get_timezone_offset() * 60.0) as i64)
+}
+
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsValue> {
     serde_json::from_str(json).map_err(|failure| error("ERR_BAD_ARGUMENT", &failure.to_string()))
 }
@@ -140,6 +151,8 @@ pub struct Engine {
 
 enum Stage {
     Loading(Box<Loader>),
+    /// Only the header is wanted, and what is to be said of it.
+    Planning(Box<Forecaster>),
     Ready(Box<Session>),
     Embedder(Box<Embedder>),
     /// A load that failed, or one that is being finished.
@@ -176,6 +189,10 @@ pub async fn create_engine(
     };
     let cancel = CancelFlag::default();
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
+    if options.plan {
+        let forecaster = Forecaster::new(load, host, files.as_ref(), options.file_bytes).await;
+        return Ok(Engine { stage: Stage::Planning(Box::new(forecaster)), cancel });
+    }
     let loader = match files {
         Some(files) => Loader::new_safetensors(load, host, &files, options.file_bytes).await,
         None => Loader::new(load, host, options.file_bytes).await,
@@ -196,6 +213,10 @@ impl Engine {
     pub async fn push(&mut self, chunk: Vec<u8>) -> Result<(), JsValue> {
         match &mut self.stage {
             Stage::Loading(loader) => loader.push(&chunk).await.map_err(session_error),
+            Stage::Planning(forecaster) => {
+                forecaster.push(&chunk);
+                Ok(())
+            }
             _ => Err(error("ERR_INTERNAL", "push: the file has ended already")),
         }
     }
@@ -217,6 +238,7 @@ impl Engine {
     pub fn has_header(&self) -> bool {
         match &self.stage {
             Stage::Loading(loader) => loader.has_header(),
+            Stage::Planning(forecaster) => forecaster.is_complete(),
             Stage::Ready(_) | Stage::Embedder(_) => true,
             Stage::Gone => false,
         }
@@ -239,6 +261,14 @@ impl Engine {
         to_json(&Info::of(info))
     }
 
+    /// What the load would take, once the header is there or the file has ended: `CorePlan` as JSON.
+    pub async fn plan(&mut self) -> Result<String, JsValue> {
+        let Stage::Planning(forecaster) = mem::replace(&mut self.stage, Stage::Gone) else {
+            return Err(error("ERR_INTERNAL", "plan: no load is being planned"));
+        };
+        to_json(&CorePlan::from(forecaster.finish(true).await))
+    }
+
     /// The vectors of some texts, which come as a JSON list, one behind the other.
     pub async fn embed(&mut self, texts: &str) -> Result<Vec<f32>, JsValue> {
         let texts: Vec<String> = parse(texts)?;
@@ -252,8 +282,15 @@ impl Engine {
 
     /// Begins an answer; takes a `GenerateRequest` as JSON.
     pub fn start(&mut self, request: &str) -> Result<(), JsValue> {
-        let (prompt, options) = parse::<Request>(request)?.into_options();
-        self.session()?.start(&prompt, options).map_err(session_error)
+        let missing = || error("ERR_BAD_ARGUMENT", "prompt: expected a text or messages, got neither");
+        let (prompt, options) = parse::<Request>(request)?.into_options().ok_or_else(missing)?;
+        let session = self.session()?;
+        match prompt {
+            Prompt::Text(prompt) => session.start(&prompt, options).map_err(session_error),
+            Prompt::Messages(messages) => {
+                chat::start(session, &messages, options, local_time()).map_err(chat_error)
+            }
+        }
     }
 
     /// The next event of the answer: `CoreEvent` as JSON.
@@ -274,6 +311,7 @@ impl Engine {
                 reason: Finish::name(stats.finish),
                 text,
                 prompt_tokens: stats.prompt_tokens,
+                cached_tokens: stats.cached_tokens,
                 tokens: stats.tokens,
                 first_token_ms: stats.first_token_ms,
                 prefill_tokens_per_second: stats.prefill_per_second(),
@@ -282,6 +320,18 @@ impl Engine {
             None => return Err(error("ERR_INTERNAL", "next: no answer was begun")),
         };
         to_json(&step)
+    }
+
+    /// The conversation so far, as bytes that `importConversation` takes.
+    #[wasm_bindgen(js_name = exportConversation)]
+    pub async fn export_conversation(&mut self) -> Result<Vec<u8>, JsValue> {
+        self.session()?.export().await.map_err(session_error)
+    }
+
+    /// Takes up a conversation of the same model.
+    #[wasm_bindgen(js_name = importConversation)]
+    pub fn import_conversation(&mut self, bytes: &[u8]) -> Result<(), JsValue> {
+        self.session()?.import(bytes).map(drop).map_err(session_error)
     }
 
     /// Where the bytes are: `CoreMemory` as JSON.
@@ -310,7 +360,9 @@ impl Engine {
         match &self.stage {
             Stage::Embedder(embedder) => Ok(embedder.tokenizer()),
             Stage::Ready(session) => Ok(session.tokenizer()),
-            Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
+            Stage::Loading(_) | Stage::Planning(_) | Stage::Gone => {
+                Err(error("ERR_INTERNAL", "no model is loaded"))
+            }
         }
     }
 
@@ -320,7 +372,9 @@ impl Engine {
             Stage::Embedder(_) => {
                 Err(error("ERR_UNSUPPORTED_MODEL", "this model makes embeddings and writes no text"))
             }
-            Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
+            Stage::Loading(_) | Stage::Planning(_) | Stage::Gone => {
+                Err(error("ERR_INTERNAL", "no model is loaded"))
+            }
         }
     }
 }

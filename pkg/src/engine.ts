@@ -1,6 +1,7 @@
 // The wasm core as the worker sees it. `tsc` checks that the generated module satisfies these interfaces; the unit tests
 // put a small engine of their own behind them.
 
+import type { LoadPlan } from "./plan.js";
 import type { BackendChoice, GenerateStats, KvFormat, LoadTimings, MemoryUse, ModelInfo, Piece, Precision } from "./types.js";
 
 /** What the page knows of the GPU adapter. */
@@ -33,6 +34,8 @@ export interface CreateOptions {
   readonly fileBytes: number | null;
   /** Of a model in safetensors; `null` for GGUF. */
   readonly files: CoreFiles | null;
+  /** Only say what the load would take. */
+  readonly plan?: boolean;
 }
 
 /** An object whose memory is on the wasm side. */
@@ -57,12 +60,18 @@ export interface EngineApi extends Freed {
   hasHeader(): boolean;
   /** Ends the file and makes the model ready: `CoreInfo` as JSON. */
   finish(): Promise<string>;
+  /** In place of `finish` where only a plan was asked for: `CorePlan` as JSON. */
+  plan(): Promise<string>;
   /** Begins an answer; takes a `GenerateRequest` as JSON. Forgets earlier cancels. */
   start(request: string): void;
   /** The next event of the answer: `CoreEvent` as JSON. */
   next(): Promise<string>;
   /** The vectors of texts, given as a JSON list, one behind the other. Forgets earlier cancels. */
   embed(texts: string): Promise<Float32Array>;
+  /** The conversation so far: its tokens and their KV cache. */
+  exportConversation(): Promise<Uint8Array>;
+  /** Takes up a conversation of the same model. */
+  importConversation(bytes: Uint8Array): void;
   /** `CoreMemory` as JSON. */
   memory(): string;
   tokenize(text: string): Uint32Array;
@@ -80,6 +89,9 @@ export interface CoreModule {
   /** Threads that the engine's pool has room for. */
   poolVacancies(): number;
 }
+
+/** What the core says of a load that is only planned. */
+export type CorePlan = Omit<LoadPlan, "ok" | "fetchBytes">;
 
 /** What the core says about a loaded model. */
 export type CoreInfo = Omit<ModelInfo, "bytes" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };

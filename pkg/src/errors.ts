@@ -19,11 +19,14 @@
  * - `ERR_NETWORK`: the file could not be fetched; `status` is the HTTP status where there was one.
  * - `ERR_NO_BACKEND`: the browser has nothing that can run the model as asked.
  * - `ERR_NO_CANDIDATES`: the sampling options leave no token.
+ * - `ERR_NO_TEMPLATE`: the model's file brings no chat template; write its prompt with `generate`.
+ * - `ERR_OTHER_MODEL`: a saved conversation is of another model, or of another format of the KV cache.
  * - `ERR_OUT_OF_MEMORY`: the device or the tab has no room.
  * - `ERR_QUOTA`: the browser has no room to keep the file. Make some with `cache.delete`, ask for more with `cache.persist`, or
  *   load with `cache: "none"`.
  * - `ERR_STORAGE`: the browser keeps no files for this page, failed to, or a file is in use. Load with `cache: "none"`, or try
  *   again later.
+ * - `ERR_TEMPLATE`: the chat template refuses the messages, or is broken.
  * - `ERR_TEXT_TOO_LONG`, `ERR_UNENCODABLE`: a text of more than 4 GB, a character without a token.
  * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file or request that this version cannot run.
  */
@@ -46,10 +49,13 @@ export type ErrorCode =
   | "ERR_NETWORK"
   | "ERR_NO_BACKEND"
   | "ERR_NO_CANDIDATES"
+  | "ERR_NO_TEMPLATE"
   | "ERR_NO_TOKENIZER"
+  | "ERR_OTHER_MODEL"
   | "ERR_OUT_OF_MEMORY"
   | "ERR_QUOTA"
   | "ERR_STORAGE"
+  | "ERR_TEMPLATE"
   | "ERR_TEXT_TOO_LONG"
   | "ERR_UNENCODABLE"
   | "ERR_UNKNOWN_TOKEN"

@@ -1,10 +1,12 @@
 // The worker's side: takes requests one after the other to the core, and says what comes of them.
 
 import type { AdapterAnswer } from "./adapter.js";
-import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, CreateOptions, EngineApi } from "./engine.js";
+import { readConversation, writeConversation } from "./conversations.js";
+import { createOptions, planLoad } from "./create.js";
+import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
-import type { Channel, GenerateRequest, LoadRequest, Reply, Request } from "./protocol.js";
-import { type Incoming, open } from "./source.js";
+import type { Channel, GenerateRequest, LoadRequest, Reply, Request, SavedSource } from "./protocol.js";
+import { type Incoming, open, readWhole } from "./source.js";
 import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
 
 /** Progress is for eyes: this often is enough. */
@@ -23,6 +25,8 @@ export interface Surroundings {
   /** Lends so many threads to the core's pool; resolves when all have joined it or can't. */
   readonly lendThreads: (count: number) => Promise<void>;
   readonly askAdapter: () => Promise<AdapterAnswer>;
+  /** The root of the origin's private files. */
+  readonly openStore: () => Promise<FileSystemDirectoryHandle>;
   /** Lets the events that wait, a cancel among them, be heard. */
   readonly yieldToEvents: () => Promise<void>;
 }
@@ -86,10 +90,17 @@ export class Host {
     switch (request.type) {
       case "load":
         return await this.#load(request.id, request.request, signal);
+      case "plan":
+        return await planLoad(request.request, signal, this.#surroundings);
       case "generate":
         return await this.#generate(request.id, request.request, signal);
       case "embed":
         return await this.#embed(request.texts, signal);
+      case "save":
+        await writeConversation(await this.#surroundings.openStore(), request.name, await this.#model().engine.exportConversation());
+        return undefined;
+      case "restore":
+        return await this.#restore(request.from, signal);
       case "memory":
         return this.#memory();
       case "tokenize":
@@ -116,17 +127,7 @@ export class Host {
     this.#wasm = memory;
     const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
     if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
-    const options: CreateOptions = {
-      backend: missing === undefined ? request.backend : "cpu",
-      // Small models are not worth the last bit of speed.
-      precision: request.precision ?? (incoming.files === null ? null : "exact"),
-      kv: request.kv,
-      context: request.context,
-      threads: request.threads,
-      adapter: answer !== undefined && "adapter" in answer ? answer.adapter : null,
-      fileBytes: incoming.fileBytes ?? null,
-      files: incoming.files,
-    };
+    const options = createOptions(request, answer, incoming);
     const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
     const flag = engine.cancelFlag();
     const cancel = (): void => {
@@ -217,6 +218,14 @@ export class Host {
       signal.removeEventListener("abort", cancel);
       flag.free();
     }
+  }
+
+  async #restore(from: SavedSource, signal: AbortSignal): Promise<boolean> {
+    const { engine } = this.#model();
+    const bytes = "name" in from ? await readConversation(await this.#surroundings.openStore(), from.name) : await readWhole(from, signal);
+    if (bytes === undefined) return false;
+    engine.importConversation(bytes);
+    return true;
   }
 
   #end(id: number, { text, reason, ...rest }: CoreEnd, signal: AbortSignal): GenerateStats {

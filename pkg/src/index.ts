@@ -14,9 +14,11 @@
  */
 
 export { cache, type Cache, type CachedFile } from "./cache.js";
+export { type ChatMessage } from "./chat.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
+export { plan, type LoadPlan, type PlanOptions } from "./plan.js";
 export type {
   Alternative,
   BackendChoice,

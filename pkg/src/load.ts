@@ -1,6 +1,7 @@
 import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
+import { addressOf, fileSource } from "./file-source.js";
 import { Model } from "./model.js";
 import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
@@ -17,8 +18,13 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
   }
   const asked = loadRequest(from, options);
   const picked = pickBuild(options.build ?? "auto", options.threads, abilities());
-  const request = { ...asked, ...picked };
-  const worker = (options.worker ?? startWorker)(picked.build);
+  const connection = openConnection(picked.build, options.worker);
+  return await loadThrough(connection, { ...asked, ...picked }, options);
+}
+
+/** Starts a worker with a build of the core, or has it started. */
+export function openConnection(build: Build["build"], start: LoadOptions["worker"] = startWorker): Connection {
+  const worker = start(build);
   const connection = new Connection(worker, () => {
     worker.terminate();
   });
@@ -27,7 +33,7 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
     const said = event.message ? `: ${event.message}` : "";
     connection.close(new RushlightError("ERR_INTERNAL", `the worker could not start${said}`));
   };
-  return await loadThrough(connection, request, options);
+  return connection;
 }
 
 /** The workers of the two builds, written out in this form so that bundlers find the files. */
@@ -127,19 +133,6 @@ function sourceOf(from: string | URL | Blob | ModelFiles): Source {
       pooling: within(FILES.pooling),
     },
   };
-}
-
-function fileSource(from: string | URL | Blob): FileSource {
-  return from instanceof Blob ? { file: from } : { url: addressOf(from) };
-}
-
-function addressOf(from: string | URL): string {
-  try {
-    // The worker's own address is another one: relative addresses are the page's.
-    return new URL(from, globalThis.document.baseURI).href;
-  } catch (cause) {
-    throw new RushlightError("ERR_BAD_ARGUMENT", `${String(from)} is not an address`, { cause });
-  }
 }
 
 function oneOf(option: string, value: string, allowed: readonly string[]): void {

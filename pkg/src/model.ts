@@ -1,5 +1,9 @@
+import { type ChatMessage, checkMessages } from "./chat.js";
 import type { Call, Connection } from "./connection.js";
+import { checkName } from "./conversations.js";
 import { abortError, RushlightError } from "./errors.js";
+import { fileSource } from "./file-source.js";
+import type { Prompt } from "./protocol.js";
 import type { EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
 
 /** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
@@ -19,7 +23,15 @@ export class Model {
    * answer is being written, it waits for its turn.
    */
   generate(prompt: string, options: GenerateOptions = {}): Generation {
-    return new Generation(this.#connection, prompt, options);
+    return new Generation(this.#connection, { prompt }, options);
+  }
+
+  /**
+   * Answers the last of some messages, by the chat template that the model's file brings (`info.chat` says whether it does). Give
+   * the whole conversation each time: of one that goes on, only what is new takes work.
+   */
+  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+    return new Generation(this.#connection, { messages: checkMessages(messages) }, options);
   }
 
   /**
@@ -41,6 +53,27 @@ export class Model {
     } finally {
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  /**
+   * Keeps the conversation so far under a name, in the browser's private files of this origin: its tokens and their KV cache. One
+   * of the same name is replaced.
+   */
+  async save(name: string): Promise<void> {
+    await this.#connection.call({ type: "save", name: checkName(name) }).answer;
+  }
+
+  /**
+   * Takes up a conversation that `save` kept: an answer to what begins with it takes work only for what is new. `false` where there
+   * is none of this name; one of another model is refused (`ERR_OTHER_MODEL`).
+   */
+  async restore(name: string): Promise<boolean> {
+    return (await this.#connection.call({ type: "restore", from: { name: checkName(name) } }).answer) as boolean;
+  }
+
+  /** As `restore`, from a file: what `rushlight prefix` computed natively of a text that prompts will begin with. */
+  async restoreFrom(from: string | URL | Blob): Promise<void> {
+    await this.#connection.call({ type: "restore", from: fileSource(from) }).answer;
   }
 
   /** Token ids of a text, as the model would see it as a prompt. */
@@ -69,8 +102,8 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
   readonly #pieces: AsyncGenerator<Piece, GenerateStats, undefined>;
   #stats: GenerateStats | undefined;
 
-  /** Use `Model.generate`. */
-  constructor(connection: Connection, prompt: string, options: GenerateOptions) {
+  /** Use `Model.generate` or `Model.chat`. */
+  constructor(connection: Connection, prompt: Prompt, options: GenerateOptions) {
     this.#pieces = this.#run(connection, prompt, options);
   }
 
@@ -86,7 +119,7 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
 
   async *#run(
     connection: Connection,
-    prompt: string,
+    prompt: Prompt,
     { signal, ...options }: GenerateOptions,
   ): AsyncGenerator<Piece, GenerateStats, undefined> {
     if (signal?.aborted === true) throw abortError(signal);
@@ -102,7 +135,7 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
       outcome ??= how;
       wake();
     };
-    const call: Call = connection.call({ type: "generate", request: { ...options, prompt } }, { onPiece });
+    const call: Call = connection.call({ type: "generate", request: { ...options, ...prompt } }, { onPiece });
     call.answer.then(
       (stats) => {
         end({ stats: stats as GenerateStats });

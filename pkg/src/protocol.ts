@@ -1,5 +1,6 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
+import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
 import type { BackendChoice, BuildChoice, CacheChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
@@ -14,6 +15,9 @@ export interface FilesSource {
   readonly sentence: FileSource | undefined;
   readonly pooling: FileSource | undefined;
 }
+
+/** A conversation: of this origin's store, or a file. */
+export type SavedSource = { readonly name: string } | FileSource;
 
 /** Where a model comes from. */
 export type Source = FileSource | { readonly files: FilesSource };
@@ -41,13 +45,19 @@ export interface LoadRequest {
 }
 
 /** The generate options that can be posted. */
-export type GenerateRequest = Omit<GenerateOptions, "signal"> & { readonly prompt: string };
+export type GenerateRequest = Omit<GenerateOptions, "signal"> & Prompt;
+
+/** What an answer answers. */
+export type Prompt = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] };
 
 /** From the page. A `cancel` names the request that it ends. */
 export type Request =
   | { readonly type: "load"; readonly id: number; readonly request: LoadRequest }
+  | { readonly type: "plan"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
   | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
+  | { readonly type: "save"; readonly id: number; readonly name: string }
+  | { readonly type: "restore"; readonly id: number; readonly from: SavedSource }
   | { readonly type: "memory"; readonly id: number }
   | { readonly type: "tokenize"; readonly id: number; readonly text: string }
   | { readonly type: "detokenize"; readonly id: number; readonly ids: readonly number[] }

@@ -16,7 +16,8 @@ export function serve({ core, lendThreads }: Pick<Surroundings, "core" | "lendTh
       turns.port2.postMessage(null);
     });
 
-  const host = new Host(globalThis, { core, lendThreads, askAdapter, yieldToEvents });
+  const openStore = (): Promise<FileSystemDirectoryHandle> => navigator.storage.getDirectory();
+  const host = new Host(globalThis, { core, lendThreads, askAdapter, openStore, yieldToEvents });
 
   // A trap inside an async method surfaces here: its promise never settles.
   globalThis.addEventListener("error", (event) => {

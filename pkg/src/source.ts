@@ -87,14 +87,19 @@ class Opener {
     return { ...file, total: lengths.reduce(sum, file.fileBytes), furtherParts, cached };
   }
 
-  /** The text of a small file. */
-  async text(source: FileSource): Promise<string> {
+  /** A small file. */
+  async bytes(source: FileSource): Promise<Uint8Array> {
     const plain = { ...this.#wanted, sha256: null, manifest: null, connections: 1 };
     const { chunks } = await this.#open(source, plain, false);
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
-    return text + decoder.decode();
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    // Copied, since a chunk is only lent.
+    for await (const chunk of chunks) parts.push(new Uint8Array(chunk));
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  }
+
+  /** The text of a small file. */
+  async text(source: FileSource): Promise<string> {
+    return new TextDecoder().decode(await this.bytes(source));
   }
 
   async #open(source: FileSource, wanted: Wanted, isWeights = true): Promise<IncomingFile> {
@@ -107,7 +112,7 @@ class Opener {
 
 /** Of all files that are fetched for a model. */
 function addressesOf(source: Source): string[] {
-  const files = "files" in source ? Object.values(source.files as Readonly<Record<string, FileSource | undefined>>) : [source];
+  const files = "files" in source ? Object.values({ ...source.files }) : [source];
   return files.flatMap((file) => {
     if (file === undefined || "file" in file) return [];
     const url = withoutFragment(file.url);
@@ -135,6 +140,21 @@ async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles
   const needed = [opener.text(config), opener.text(tokenizer)] as const;
   const texts = await Promise.all([...needed, optional(sentence), optional(pooling)]);
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
+}
+
+/** Reads what lies beside a model in safetensors, and nothing of the model; it is not kept. */
+export async function readBeside(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
+  return await readFiles(source, await plainOpener({ files: source }, signal));
+}
+
+/** A file that is small enough to be held; it is not kept. */
+export async function readWhole(source: FileSource, signal: AbortSignal): Promise<Uint8Array> {
+  const opener = await plainOpener(source, signal);
+  return await opener.bytes(source);
+}
+
+async function plainOpener(source: Source, signal: AbortSignal): Promise<Opener> {
+  return new Opener(source, USUAL, await browserWorld("none"), signal);
 }
 
 /** A file that the visitor chose. */

@@ -105,6 +105,8 @@ export interface ModelInfo {
   readonly context: number;
   /** Elements of an embedding; `null` for a model that writes text. */
   readonly dimensions: number | null;
+  /** Whether the file brings a chat template, which `chat` needs. */
+  readonly chat: boolean;
   /** Tokens that the model was trained for. */
   readonly trainedContext: number;
   /** Entries of the vocabulary. */
@@ -147,6 +149,8 @@ export interface GenerateOptions {
   logprobs?: number;
   /** Added to logits, by token id. */
   logitBias?: Readonly<Record<number, number>>;
+  /** Take from the KV cache what the prompt has in common with the one before it; `true` where left out. */
+  reuse?: boolean;
   /** Ends prefill or decode at once. */
   signal?: AbortSignal;
 }
@@ -180,7 +184,10 @@ export interface Piece {
 export interface GenerateStats {
   /** The model's own end, a stop string, `maxTokens`, or a full context. */
   readonly reason: "stop" | "stop_text" | "length" | "context";
+  /** Tokens of the prompt, cached ones included. */
   readonly promptTokens: number;
+  /** Tokens of the prompt that needed no work: what it has in common with the prompt before it and its answer. */
+  readonly cachedTokens: number;
   readonly tokens: number;
   /** Milliseconds from the start of the work to the first token. */
   readonly firstTokenMs: number;

@@ -52,14 +52,16 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           return JSON.stringify({ architecture: "fake", dimensions: 2, backend: { kind: "cpu", device: "none", software: false, reason: "test" } });
         }),
       start(json) {
-        words = JSON.parse(json).prompt.split(" ");
+        const { prompt, messages } = JSON.parse(json);
+        log.messages = messages;
+        words = (prompt ?? messages.at(-1).content).split(" ");
         at = 0;
         cancelled = false;
       },
       next: () =>
         hold(async () => {
           await new Promise((resolve) => setTimeout(resolve, stepMs));
-          const end = (reason) => JSON.stringify({ end: { reason, text: heldBack, promptTokens: at, tokens: at } });
+          const end = (reason) => JSON.stringify({ end: { reason, text: heldBack, promptTokens: at, cachedTokens: 0, tokens: at } });
           if (cancelled) return end("cancelled");
           log.steps++;
           if (trap !== undefined && at === trap.after) {
@@ -70,6 +72,12 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           const text = words[at];
           return JSON.stringify({ piece: { id: at++, text, logprob: null, top: [] } });
         }),
+      plan: () =>
+        hold(async () => {
+          const backend = { kind: "cpu", device: "none", reason: "test" };
+          const code = log.pushed < headerBytes ? "ERR_BAD_FILE" : null;
+          return JSON.stringify({ code, reason: "test", fileBytes: log.options.fileBytes ?? 99, memoryBytes: log.pushed, backend });
+        }),
       embed: (json) =>
         hold(async () => {
           cancelled = false;
@@ -77,6 +85,11 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           hear();
           return Float32Array.from(JSON.parse(json).flatMap((text) => [text.length, 1]));
         }),
+      exportConversation: () => hold(async () => new TextEncoder().encode(words.join(" "))),
+      importConversation(bytes) {
+        if (bytes.length === 0) throw new CodedError("ERR_BAD_FILE", "restore: expected a saved conversation");
+        log.imported = new TextDecoder().decode(bytes);
+      },
       memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
       tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),
       detokenize: (ids) => String.fromCodePoint(...ids),

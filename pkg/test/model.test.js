@@ -22,6 +22,7 @@ function connect(options, adapter = { missing: "no GPU in this test" }) {
     core,
     lendThreads: async (count) => void state.lent.push(count),
     askAdapter: async () => adapter,
+    openStore: () => Promise.reject(new Error("no store in this test")),
     yieldToEvents: () => new Promise((resolve) => setTimeout(resolve, 0)),
   });
   const connection = new Connection(port1, () => {

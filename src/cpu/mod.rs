@@ -109,6 +109,11 @@ impl CpuExecutor {
         }
     }
 
+    /// Bytes that a weight will take. A vector is taken as F32, whatever the file's type.
+    pub fn weight_bytes(desc: &TensorDesc) -> u64 {
+        Weight::bytes_of(desc)
+    }
+
     fn new_buffer(&mut self, operand: Operand, name: &str) -> Result<usize, ExecError> {
         self.buffers.push(Buffer::zeros(operand, name)?);
         Ok(self.buffers.len() - 1)

@@ -49,6 +49,11 @@ pub mod names {
     pub const TYPE_EMBEDDING: &str = "token_types.weight";
     /// Llama 3's factors on the frequencies; read by the host for the RoPE table.
     pub const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+    /// Cache of a layer, of its keys (`k`) or values (`v`), `[kv_heads · slots, head_dim]`.
+    pub fn cache(layer: usize, what: &str) -> String {
+        format!("kv.{layer}.{what}")
+    }
 }
 
 /// What a run has to end with.
@@ -225,7 +230,7 @@ impl Builder<'_> {
     fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> ValueId {
         let (config, slots) = (self.config, self.options.slots(self.config, layer));
         let rows = Rows::Fixed(config.kv_heads * slots);
-        let name = format!("kv.{layer}.{what}");
+        let name = names::cache(layer, what);
         let cache = self.plan.add(Storage::State, &name, self.options.kv, rows, config.head_dim);
         self.plan.step_into(KvWrite { kv_heads: config.kv_heads }, &[new], cache);
         cache

@@ -17,9 +17,9 @@ use crate::tensor::{DType, TensorDesc};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that one run takes, unless a single text has more.
-const RUN_TOKENS: usize = 512;
+pub(super) const RUN_TOKENS: usize = 512;
 /// Texts that one run takes.
-const RUN_TEXTS: usize = 32;
+pub(super) const RUN_TEXTS: usize = 32;
 
 /// A model that makes embeddings.
 pub struct Embedder {
@@ -101,6 +101,7 @@ impl Embedder {
             trained_context: self.config.context,
             kv: DType::F32,
             dimensions: Some(self.config.width),
+            chat: false,
             backend: self.executor.info(),
             reason: self.reason.clone(),
             timings: self.timings,

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::saved::SavedError;
 use crate::formats::FormatError;
 use crate::formats::quant::QuantError;
 use crate::model::ModelError;
@@ -53,6 +54,9 @@ pub enum SessionError {
         /// What came.
         got: String,
     },
+    /// Bytes that are no conversation of this session.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
     /// Somebody asked to stop.
     #[error("{operation} was stopped")]
     Cancelled {
@@ -73,6 +77,7 @@ impl SessionError {
             SessionError::Exec(error) => error.code(),
             SessionError::Context { .. } => "ERR_CONTEXT",
             SessionError::Option { .. } => "ERR_BAD_ARGUMENT",
+            SessionError::Saved(error) => error.code(),
             SessionError::Cancelled { .. } => "ERR_ABORTED",
         }
     }

@@ -3,7 +3,10 @@
 //! Nothing holds the whole file: the reader names the pieces of each chunk, and a piece goes straight to its weight. Only
 //! vectors in another type than F32, and the few tensors that the host itself reads, are gathered first.
 
+use std::hash::Hasher;
 use std::sync::Arc;
+
+use twox_hash::XxHash64;
 
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
 use super::{Embedder, Host, Session, SessionError};
@@ -56,6 +59,9 @@ pub(super) struct ModelHead {
     pub config: Config,
     pub tokenizer: Arc<Tokenizer>,
     pub name: String,
+    pub chat_template: Option<String>,
+    /// XXH64 of every byte of the file.
+    pub fingerprint: u64,
     pub tensors: Vec<TensorDesc>,
     /// Tensors that the host needs, by name.
     pub host_tensors: Vec<(String, Vec<f32>)>,
@@ -102,6 +108,8 @@ pub struct Loader {
     header_ms: f64,
     /// Bytes since the event loop last ran.
     since_breath: usize,
+    /// Of the bytes so far: what is saved of a conversation is of this model alone.
+    hash: XxHash64,
 }
 
 /// Bytes after which a loader lets the event loop run, so that an abort is heard: some milliseconds of work.
@@ -157,6 +165,7 @@ impl Loader {
             started,
             header_ms: 0.0,
             since_breath: 0,
+            hash: XxHash64::with_seed(0),
         })
     }
 
@@ -168,6 +177,7 @@ impl Loader {
         if self.host.cancel.is_cancelled() {
             return Err(SessionError::Cancelled { operation: "loading" });
         }
+        self.hash.write(chunk);
         let before = self.host.now();
         let known = self.reader.tensors().is_some();
         let pieces = self.reader.push(chunk)?;
@@ -245,6 +255,7 @@ impl Loader {
             return Err(ModelError::Purpose { got: arch.name, does, expected }.into());
         }
         head.tensors = self.tensors;
+        head.fingerprint = self.hash.finish();
         check(&head)?;
         self.chosen.executor.finish_weights().await?;
         head.timings.header_ms = self.header_ms;
@@ -299,28 +310,14 @@ impl Loader {
             }
             (None, None) => return Ok(()),
         };
-        // By GGUF's names; `None` for tensors of a safetensors file that no plan reads.
-        let renamed = |TensorInfo { desc, .. }: &TensorInfo| match self.beside {
-            None => Some(desc.clone()),
-            Some(_) => Some(TensorDesc { name: hf::gguf_name(&desc.name)?, ..desc.clone() }),
-        };
-        let descs: Vec<Option<TensorDesc>> = tensors.iter().map(renamed).collect();
+        let descs: Vec<Option<TensorDesc>> =
+            tensors.iter().map(|tensor| by_gguf_name(tensor, self.beside.is_some())).collect();
         self.tensors.extend(descs.iter().flatten().cloned());
         // Everything that can be refused is refused before memory is taken and anybody waits for weights.
         if self.head.is_none() {
-            let mut head = read_head(metadata, &self.host)?;
-            let context = wanted_context(&self.options, &head.config)?;
-            if self.beside.is_some() || self.parts.missing() == 0 {
-                head.tensors = self.tensors.clone();
-                check(&head)?;
-                let kv = self.options.kv;
-                let plan = PlanOptions { context, max_tokens: 1, kv, head: Head::Logits };
-                match head.config.arch.body {
-                    Body::Decoder => model::build(&head.config, &head.tensors, plan)?,
-                    Body::Encoder => model::build_encoder(&head.config, &head.tensors, 1)?,
-                };
-            }
-            self.head = Some(head);
+            let whole = self.beside.is_some() || self.parts.missing() == 0;
+            let tensors = whole.then(|| self.tensors.clone());
+            self.head = Some(examine(metadata, tensors, &self.options, &self.host)?);
         }
         for desc in descs {
             self.targets.push(match desc {
@@ -332,7 +329,34 @@ impl Loader {
     }
 }
 
-fn new_reader(safetensors: bool, file_len: Option<u64>) -> Reader {
+/// A tensor by GGUF's name; `None` for one of a safetensors file that no plan reads.
+pub(super) fn by_gguf_name(tensor: &TensorInfo, safetensors: bool) -> Option<TensorDesc> {
+    let desc = tensor.desc.clone();
+    if safetensors { Some(TensorDesc { name: hf::gguf_name(&desc.name)?, ..desc }) } else { Some(desc) }
+}
+
+/// Reads the metadata, and refuses what can't run; without tensors, what can be said without them.
+pub(super) fn examine(
+    metadata: &Metadata,
+    tensors: Option<Vec<TensorDesc>>,
+    options: &LoadOptions,
+    host: &Host,
+) -> Result<ModelHead, SessionError> {
+    let mut head = read_head(metadata, host)?;
+    let context = wanted_context(options, &head.config)?;
+    if let Some(tensors) = tensors {
+        head.tensors = tensors;
+        check(&head)?;
+        let plan = PlanOptions { context, max_tokens: 1, kv: options.kv, head: Head::Logits };
+        match head.config.arch.body {
+            Body::Decoder => model::build(&head.config, &head.tensors, plan)?,
+            Body::Encoder => model::build_encoder(&head.config, &head.tensors, 1)?,
+        };
+    }
+    Ok(head)
+}
+
+pub(super) fn new_reader(safetensors: bool, file_len: Option<u64>) -> Reader {
     if safetensors {
         let reader = file_len.map_or_else(SafetensorsReader::new, SafetensorsReader::with_file_len);
         Reader::Safetensors(reader)
@@ -342,7 +366,7 @@ fn new_reader(safetensors: bool, file_len: Option<u64>) -> Reader {
 }
 
 /// Positions that the caches are to hold; tokens that an encoder's texts are cut to.
-fn wanted_context(options: &LoadOptions, config: &Config) -> Result<usize, SessionError> {
+pub(super) fn wanted_context(options: &LoadOptions, config: &Config) -> Result<usize, SessionError> {
     let default = config.encoder.map_or(config.context.min(DEFAULT_CONTEXT), |encoder| encoder.max_tokens);
     let wanted = options.context.unwrap_or(default);
     if wanted < 2 || wanted > config.context {
@@ -362,8 +386,11 @@ fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError
     let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);
     let timings = LoadTimings { tokenizer_ms: host.now() - before, ..LoadTimings::default() };
     let name: Option<&str> = metadata.get("general.name").map_err(ModelError::from)?;
+    let chat_template: Option<&str> = metadata.get("tokenizer.chat_template").map_err(ModelError::from)?;
     Ok(ModelHead {
         name: name.unwrap_or(config.arch.name).to_owned(),
+        chat_template: chat_template.map(str::to_owned),
+        fingerprint: 0,
         config,
         tokenizer,
         tensors: Vec::new(),

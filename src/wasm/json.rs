@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::hf;
 use crate::sampler::Settings;
-use crate::session::{GenerateOptions, SessionInfo};
+use crate::session::{Forecast, GenerateOptions, SessionError, SessionInfo};
+use crate::tasks::chat::Message;
 use crate::tensor::DType;
 
 #[derive(Deserialize)]
@@ -20,6 +21,9 @@ pub(super) struct CreateOptions {
     pub threads: Option<usize>,
     pub precision: Option<String>,
     pub files: Option<ModelFiles>,
+    /// Only say what the load would take.
+    #[serde(default)]
+    pub plan: bool,
 }
 
 /// What lies beside safetensors, as text.
@@ -52,7 +56,10 @@ pub(super) struct Adapter {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Request {
-    pub prompt: String,
+    /// Either this
+    pub prompt: Option<String>,
+    /// or a conversation.
+    pub messages: Option<Vec<ChatMessage>>,
     pub max_tokens: Option<usize>,
     pub temperature: Option<f32>,
     pub top_k: Option<usize>,
@@ -62,6 +69,7 @@ pub(super) struct Request {
     pub frequency_penalty: Option<f32>,
     pub presence_penalty: Option<f32>,
     pub seed: Option<u64>,
+    pub reuse: Option<bool>,
     #[serde(default)]
     pub stop: Vec<String>,
     pub logprobs: Option<usize>,
@@ -70,8 +78,26 @@ pub(super) struct Request {
     pub logit_bias: BTreeMap<u32, Option<f32>>,
 }
 
+/// What an answer answers.
+pub(super) enum Prompt {
+    Text(String),
+    Messages(Vec<Message>),
+}
+
+#[derive(Deserialize)]
+pub(super) struct ChatMessage {
+    pub role: String,
+    pub content: String,
+}
+
 impl Request {
-    pub fn into_options(self) -> (String, GenerateOptions) {
+    /// `None` without a prompt.
+    pub fn into_options(self) -> Option<(Prompt, GenerateOptions)> {
+        let message = |ChatMessage { role, content }: ChatMessage| Message { role, content };
+        let prompt = match self.messages {
+            Some(messages) => Prompt::Messages(messages.into_iter().map(message).collect()),
+            None => Prompt::Text(self.prompt?),
+        };
         let off = Settings::default();
         let sampling = Settings {
             temperature: self.temperature.unwrap_or(off.temperature),
@@ -94,9 +120,10 @@ impl Request {
             sampling,
             stop: self.stop,
             logprobs: self.logprobs,
+            reuse: self.reuse.unwrap_or(true),
             ..GenerateOptions::default()
         };
-        (self.prompt, options)
+        Some((prompt, options))
     }
 }
 
@@ -112,6 +139,8 @@ pub(super) struct Info {
     pub kv: &'static str,
     /// Elements of an embedding.
     pub dimensions: Option<usize>,
+    /// Whether there is a chat template.
+    pub chat: bool,
     pub backend: Backend,
     pub timings: Timings,
 }
@@ -127,6 +156,7 @@ impl Info {
             trained_context: info.trained_context,
             kv: if info.kv == DType::F32 { "f32" } else { "f16" },
             dimensions: info.dimensions,
+            chat: info.chat,
             backend: Backend {
                 kind: info.backend.kind.to_string(),
                 device: info.backend.device,
@@ -136,6 +166,58 @@ impl Info {
                 reason: info.reason,
             },
             timings: Timings { header: info.timings.header_ms, tokenizer: info.timings.tokenizer_ms },
+        }
+    }
+}
+
+/// What a load would take.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CorePlan {
+    pub code: Option<&'static str>,
+    /// Why it fails, or why that backend.
+    pub reason: String,
+    pub architecture: String,
+    pub name: String,
+    pub quantisation: String,
+    pub parameters: u64,
+    pub file_bytes: u64,
+    pub memory_bytes: u64,
+    pub backend: PlannedBackend,
+    pub context: usize,
+    pub trained_context: usize,
+    pub chat: bool,
+    pub tokens_per_second: Option<f64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct PlannedBackend {
+    pub kind: String,
+    pub device: String,
+    pub reason: String,
+}
+
+impl From<Forecast> for CorePlan {
+    fn from(forecast: Forecast) -> Self {
+        let (kind, device) = match forecast.backend {
+            Some(info) => (info.kind.to_string(), info.device),
+            None => ("cpu".to_owned(), String::new()),
+        };
+        let backend = PlannedBackend { kind, device, reason: forecast.reason };
+        CorePlan {
+            code: forecast.failure.as_ref().map(SessionError::code),
+            reason: forecast.failure.map_or_else(|| backend.reason.clone(), |failure| failure.to_string()),
+            architecture: forecast.architecture,
+            name: forecast.name,
+            quantisation: forecast.quantisation,
+            parameters: forecast.parameters,
+            file_bytes: forecast.file_bytes,
+            memory_bytes: forecast.memory_bytes,
+            backend,
+            context: forecast.context,
+            trained_context: forecast.trained_context,
+            chat: forecast.chat,
+            tokens_per_second: forecast.tokens_per_second,
         }
     }
 }
@@ -186,6 +268,7 @@ pub(super) struct End {
     pub reason: &'static str,
     pub text: String,
     pub prompt_tokens: usize,
+    pub cached_tokens: usize,
     pub tokens: usize,
     pub first_token_ms: f64,
     pub prefill_tokens_per_second: f64,

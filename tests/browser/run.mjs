@@ -5,6 +5,7 @@ import { Context, runAll } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
 import arrival from "./tests/arrival.mjs";
+import chat from "./tests/chat.mjs";
 import embed from "./tests/embed.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
@@ -28,6 +29,7 @@ const tests = [
   ...kernels, // Every shader through both compilers, every kernel case on both backends.
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.
   ...soak, // Many answers in one page: nothing grows.
+  ...chat, // Turns, saved conversations, prefixes, plans.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
   ...reference, // Gemma's tokens against the reference.
 ];

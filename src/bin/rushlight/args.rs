@@ -10,7 +10,9 @@ use rushlight::session::{BackendChoice, GenerateOptions, LoadOptions};
 use rushlight::tasks::quantise::TARGETS;
 use rushlight::tensor::DType;
 
+use crate::chat::ChatArgs;
 use crate::error::CliError;
+use crate::prefix::PrefixArgs;
 
 /// Language models on your own machine, from the files they are published as.
 #[derive(Parser, Debug)]
@@ -24,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Write on from a prompt.
     Generate(GenerateArgs),
+    /// Answer messages, by the chat template of the model's file.
+    Chat(ChatArgs),
     /// Text to token ids.
     Tokenize(TokenizeArgs),
     /// Token ids to text.
@@ -40,6 +44,8 @@ pub enum Command {
     Quantize(QuantizeArgs),
     /// The hashes that browsers check a model file with, as FILE.sha256.json beside it.
     Manifest(ManifestArgs),
+    /// The KV cache of a text that prompts will begin with, as a file for `restoreFrom` in a page.
+    Prefix(PrefixArgs),
     /// Serve a folder with the headers that a page of ours needs.
     Serve(ServeArgs),
 }
@@ -207,33 +213,40 @@ fn parse_bias(text: &str) -> Result<(u32, f32), String> {
     Ok((id, bias))
 }
 
-impl GenerateArgs {
-    /// Options of the session.
-    pub fn generate_options(&self) -> GenerateOptions {
-        let s = &self.sampling;
+impl SamplingArgs {
+    /// Settings of the sampler.
+    pub fn settings(&self) -> Settings {
         let clock = || {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             now.map_or(0, |elapsed| elapsed.as_nanos() as u64)
         };
+        Settings {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            frequency_penalty: self.frequency_penalty,
+            presence_penalty: self.presence_penalty,
+            logit_bias: self.logit_bias.clone(),
+            seed: self.seed.unwrap_or_else(clock),
+            ..Settings::default()
+        }
+    }
+}
+
+impl GenerateArgs {
+    /// Options of the session.
+    pub fn generate_options(&self) -> GenerateOptions {
         GenerateOptions {
             max_tokens: Some(self.max_tokens),
-            sampling: Settings {
-                temperature: s.temperature,
-                top_k: s.top_k,
-                top_p: s.top_p,
-                min_p: s.min_p,
-                repetition_penalty: s.repetition_penalty,
-                frequency_penalty: s.frequency_penalty,
-                presence_penalty: s.presence_penalty,
-                logit_bias: s.logit_bias.clone(),
-                seed: s.seed.unwrap_or_else(clock),
-                ..Settings::default()
-            },
+            sampling: self.sampling.settings(),
             stop: self.stop.clone(),
             stop_ids: self.stop_id.clone(),
             ignore_eos: self.ignore_eos,
             logprobs: self.logprobs,
             parse_special: !self.no_special,
+            ..GenerateOptions::default()
         }
     }
 }

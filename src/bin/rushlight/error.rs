@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use rushlight::sampler::SamplerError;
 use rushlight::session::SessionError;
+use rushlight::tasks::chat::ChatError;
 use rushlight::tokenizer::TokenizerError;
 
 use crate::args::Cli;
@@ -55,6 +56,14 @@ impl CliError {
         let message = lines.join(" ");
         let message = message.strip_prefix("error: ").unwrap_or(&message);
         CliError::usage(format!("{message} (see rushlight --help)"))
+    }
+
+    /// A conversation that can't be continued. (`From` would stand in the way of the one below.)
+    pub fn from_chat(error: ChatError) -> Self {
+        match error {
+            ChatError::Session(error) => error.into(),
+            other => CliError::failure(other.code(), other.to_string()),
+        }
     }
 
     /// Whether a flag is at fault.

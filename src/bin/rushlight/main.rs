@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod chat;
 mod embed;
 mod error;
 mod generate;
@@ -11,6 +12,7 @@ mod model_file;
 mod model_folder;
 mod output;
 mod perplexity;
+mod prefix;
 mod quantize;
 mod serve;
 mod text;
@@ -51,6 +53,7 @@ fn help(error: &clap::Error) -> String {
 fn run(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
         Command::Generate(args) => generate::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Tokenize(args) => text::tokenize(args),
         Command::Detokenize(args) => text::detokenize(args),
         Command::Inspect(args) => inspect::run(args),
@@ -59,6 +62,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Embed(args) => embed::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Manifest(args) => manifest::run(args),
+        Command::Prefix(args) => prefix::run(args),
         Command::Serve(args) => serve::run(args),
     }
 }

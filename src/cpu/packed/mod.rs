@@ -134,6 +134,17 @@ impl Weight {
         if let Form::Blocks(layout) = self.form { layout.low_bytes(self.desc.shape.cols()) } else { 0 }
     }
 
+    /// Bytes in memory that a weight will take.
+    pub fn bytes_of(desc: &TensorDesc) -> u64 {
+        let (rows, cols) = (desc.shape.rows(), desc.shape.cols());
+        let group = match layout::layout(desc.dtype) {
+            Some(layout) => layout.group_bytes(cols) + layout.low_bytes(cols),
+            None if rows == 1 => return cols as u64 * 4,
+            None => cols * ROWS * desc.dtype.block_bytes(),
+        };
+        group as u64 * rows.div_ceil(ROWS) as u64
+    }
+
     /// Bytes in memory.
     pub fn held_bytes(&self) -> usize {
         self.main.bytes + self.low.bytes

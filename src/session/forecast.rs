@@ -1,0 +1,331 @@
+//! What loading a model would take, from the first bytes of its file: memory, backend, the context that fits, the speed to expect,
+//! or why it would fail.
+
+use super::backend::{self, Chosen};
+use super::load::{self, LoadOptions};
+use super::{Host, MAX_CHUNK, SessionError, embed, probe};
+use crate::cpu::CpuExecutor;
+use crate::formats::Reader;
+use crate::formats::gguf::{Metadata, SplitSet};
+use crate::model::arch::Body;
+use crate::model::blocks::names;
+use crate::model::{self, Config, Head, PlanOptions, hf};
+use crate::plan::executor::BackendKind;
+use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Storage, ValueId, memory};
+use crate::tensor::{DType, TensorDesc};
+
+/// Bytes that a 32-bit address space has for a model: WebAssembly's 4 GiB, less what is not the model's.
+const ADDRESS_SPACE: u64 = (4 << 30) - (128 << 20);
+
+/// What is known of a model before its weights are fetched. Fields are empty where a file is so far from one that nothing can be said.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    /// Why it would not load.
+    pub failure: Option<SessionError>,
+    /// `general.architecture`.
+    pub architecture: String,
+    /// Name in the file.
+    pub name: String,
+    /// How its weights are quantised, as files are called: `Q4_K_M`, `F16`.
+    pub quantisation: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes that the loaded model holds: weights, caches, temporaries, the tokenizer's tables.
+    pub memory_bytes: u64,
+    /// Which executor, on which device.
+    pub backend: Option<BackendInfo>,
+    /// Why that one.
+    pub reason: String,
+    /// Positions that it would hold.
+    pub context: usize,
+    /// Positions that it was trained for.
+    pub trained_context: usize,
+    /// Whether it has a chat template.
+    pub chat: bool,
+    /// Tokens of an answer per second, as far as a short measurement tells.
+    pub tokens_per_second: Option<f64>,
+}
+
+/// Takes in the first bytes of a model file.
+pub struct Forecaster {
+    options: LoadOptions,
+    host: Host,
+    beside: Option<Metadata>,
+    reader: Reader,
+    file_len: Option<u64>,
+    chosen: Option<Chosen>,
+    failure: Option<SessionError>,
+    /// Whether more bytes would say no more.
+    broken: bool,
+}
+
+impl Forecaster {
+    /// Chooses the backend as a load would. What fails is a part of the forecast.
+    pub async fn new(
+        options: LoadOptions,
+        host: Host,
+        files: Option<&hf::Files>,
+        file_len: Option<u64>,
+    ) -> Self {
+        let mut failure = None;
+        let beside =
+            files.and_then(|files| hf::metadata(files).map_err(|error| failure = Some(error.into())).ok());
+        let chosen = match backend::choose(&options, &host).await {
+            Ok(chosen) => Some(chosen),
+            Err(error) => {
+                failure.get_or_insert(error);
+                None
+            }
+        };
+        let reader = load::new_reader(files.is_some(), file_len);
+        Forecaster { options, host, beside, reader, file_len, chosen, failure, broken: false }
+    }
+
+    /// Takes in the next bytes; whether that is all that is needed.
+    pub fn push(&mut self, chunk: &[u8]) -> bool {
+        if self.is_complete() {
+            return true;
+        }
+        if let Err(error) = self.reader.push(chunk) {
+            self.failure.get_or_insert(error.into());
+            self.broken = true;
+        }
+        self.is_complete()
+    }
+
+    /// Whether no more bytes are needed.
+    pub fn is_complete(&self) -> bool {
+        self.broken || self.reader.tensors().is_some()
+    }
+
+    /// The forecast. With a `probe` the backend works for about 100 ms.
+    pub async fn finish(mut self, probe: bool) -> Forecast {
+        let mut forecast = Forecast::default();
+        if let Some(Chosen { executor, reason }) = &self.chosen {
+            (forecast.backend, forecast.reason) = (Some(executor.info()), reason.clone());
+        }
+        if let (false, Err(error)) = (self.is_complete(), self.reader.finish()) {
+            // It ended before its header did.
+            self.failure.get_or_insert(error.into());
+        }
+        let tensors = self.tensors();
+        let metadata = self.beside.as_ref().or(self.reader.gguf().map(|header| &header.metadata));
+        if let Some(metadata) = metadata {
+            describe(metadata, &tensors, &mut forecast);
+        }
+        forecast.file_bytes = self.file_len.or_else(|| self.end_of_data()).unwrap_or(0);
+        let sound = self.failure.is_none();
+        if let (true, Some(metadata), Some(chosen)) = (sound, metadata, &mut self.chosen) {
+            let parts = self.reader.gguf().map_or(Ok(()), single);
+            let weighed = parts.and_then(|()| weigh(metadata, tensors, &self.options, &self.host, chosen));
+            match weighed {
+                Ok(weighed) => {
+                    weighed.tell(&mut forecast);
+                    if probe && let Some(plan) = &weighed.plan {
+                        // A device that fails here has its say when the model is loaded.
+                        let speed = probe::tokens_per_second(&mut chosen.executor, &self.host, plan).await;
+                        forecast.tokens_per_second = speed.ok().flatten();
+                    }
+                }
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        forecast.failure = self.failure;
+        forecast
+    }
+
+    /// The tensors, by GGUF's names.
+    fn tensors(&self) -> Vec<TensorDesc> {
+        let safetensors = self.beside.is_some();
+        let tensors = self.reader.tensors().unwrap_or_default();
+        tensors.iter().filter_map(|tensor| load::by_gguf_name(tensor, safetensors)).collect()
+    }
+
+    /// Where the last tensor ends, if the file's length is not known.
+    fn end_of_data(&self) -> Option<u64> {
+        self.reader.tensors()?.iter().map(|tensor| tensor.offset + tensor.bytes as u64).max()
+    }
+}
+
+/// Refuses a part of a split file: what it holds says nothing of the others.
+fn single(header: &crate::formats::gguf::Header) -> Result<(), SessionError> {
+    let mut parts = SplitSet::new();
+    parts.add(header)?;
+    match parts.missing() {
+        0 => Ok(()),
+        missing => Err(SessionError::Option {
+            option: "from",
+            expected: "a model in one file".to_owned(),
+            got: format!("the first of {} parts", missing + 1),
+        }),
+    }
+}
+
+/// What can be said without understanding the model.
+fn describe(metadata: &Metadata, tensors: &[TensorDesc], forecast: &mut Forecast) {
+    let text = |key: &str| metadata.get::<&str>(key).ok().flatten().map(str::to_owned);
+    forecast.architecture = text("general.architecture").unwrap_or_default();
+    forecast.name = text("general.name").unwrap_or_else(|| forecast.architecture.clone());
+    forecast.chat = text("tokenizer.chat_template").is_some();
+    let elements = tensors.iter().filter_map(|desc| desc.shape.elements());
+    forecast.parameters = elements.map(|count| count as u64).sum();
+    let file_type: Option<u32> = metadata.get("general.file_type").ok().flatten();
+    let by_number = file_type.and_then(|number| FILE_TYPES.iter().find(|(known, _)| *known == number));
+    let by_bytes = || main_type(tensors).map_or("", |dtype| dtype.name());
+    forecast.quantisation = by_number.map_or_else(by_bytes, |(_, name)| *name).to_owned();
+}
+
+/// `general.file_type`: `llama_ftype` of llama.cpp's llama.h.
+const FILE_TYPES: [(u32, &str); 17] = [
+    (0, "F32"),
+    (1, "F16"),
+    (2, "Q4_0"),
+    (3, "Q4_1"),
+    (7, "Q8_0"),
+    (8, "Q5_0"),
+    (9, "Q5_1"),
+    (10, "Q2_K"),
+    (11, "Q3_K_S"),
+    (12, "Q3_K_M"),
+    (13, "Q3_K_L"),
+    (14, "Q4_K_S"),
+    (15, "Q4_K_M"),
+    (16, "Q5_K_S"),
+    (17, "Q5_K_M"),
+    (18, "Q6_K"),
+    (32, "BF16"),
+];
+
+/// The type of most bytes.
+fn main_type(tensors: &[TensorDesc]) -> Option<DType> {
+    let bytes = |dtype: DType| -> u64 {
+        let of_type = tensors.iter().filter(|desc| desc.dtype == dtype);
+        of_type.filter_map(TensorDesc::bytes).map(|bytes| bytes as u64).sum()
+    };
+    DType::WEIGHTS.into_iter().filter(|&dtype| bytes(dtype) > 0).max_by_key(|&dtype| bytes(dtype))
+}
+
+/// What a model that can run takes.
+struct Weighed {
+    memory_bytes: u64,
+    context: usize,
+    trained_context: usize,
+    /// A run of an answer's token; `None` for encoders.
+    plan: Option<Plan>,
+}
+
+impl Weighed {
+    fn tell(&self, forecast: &mut Forecast) {
+        forecast.memory_bytes = self.memory_bytes;
+        (forecast.context, forecast.trained_context) = (self.context, self.trained_context);
+    }
+}
+
+fn weigh(
+    metadata: &Metadata,
+    tensors: Vec<TensorDesc>,
+    options: &LoadOptions,
+    host: &Host,
+    chosen: &Chosen,
+) -> Result<Weighed, SessionError> {
+    let head = load::examine(metadata, Some(tensors), options, host)?;
+    let wanted = load::wanted_context(options, &head.config)?;
+    let kind = chosen.executor.info().kind;
+    let tokenizer = head.tokenizer.bytes().unwrap_or(0) as u64;
+    // The factors on RoPE's frequencies stay on the host.
+    let weights = head.tensors.iter().filter(|desc| desc.name != names::ROPE_FACTORS);
+    let fixed = tokenizer + weights.map(|desc| held(desc, kind)).sum::<u64>();
+    let running = |context: usize| running_bytes(&head.config, &head.tensors, context, options.kv);
+    let room = (cfg!(target_pointer_width = "32") && kind == BackendKind::Cpu).then_some(ADDRESS_SPACE);
+    let fits = |context: usize| -> Result<bool, SessionError> {
+        Ok(room.is_none() || room >= Some(fixed + running(context)?))
+    };
+    let mut context = wanted;
+    if !fits(wanted)? {
+        // The largest that fits lies in `least..wanted`. Somebody who asked for more is to hear of it.
+        let least = 2;
+        if options.context.is_some() || !fits(least)? {
+            return Err(ExecError::OutOfMemory {
+                what: "the model".to_owned(),
+                bytes: usize::try_from(fixed + running(context)?).unwrap_or(usize::MAX),
+                advice: "take a smaller model or context, or a GPU",
+            }
+            .into());
+        }
+        let (mut low, mut high) = (least, wanted);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            *(if fits(middle)? { &mut low } else { &mut high }) = middle;
+        }
+        context = low;
+    }
+    let plan = match head.config.arch.body {
+        Body::Decoder => {
+            let options = PlanOptions { context, max_tokens: 1, kv: options.kv, head: Head::Greedy };
+            Some(model::build(&head.config, &head.tensors, options)?)
+        }
+        Body::Encoder => None,
+    };
+    Ok(Weighed {
+        memory_bytes: fixed + running(context)?,
+        context,
+        trained_context: head.config.context,
+        plan,
+    })
+}
+
+/// Bytes of a weight on its device. Vectors are taken as F32.
+fn held(desc: &TensorDesc, kind: BackendKind) -> u64 {
+    match kind {
+        BackendKind::Cpu => CpuExecutor::weight_bytes(desc),
+        BackendKind::Gpu if desc.shape.rows() == 1 => desc.shape.cols() as u64 * 4,
+        BackendKind::Gpu => desc.bytes().unwrap_or(0) as u64,
+    }
+}
+
+/// Bytes of caches, tables, temporaries and outputs of a session.
+fn running_bytes(
+    config: &Config,
+    tensors: &[TensorDesc],
+    context: usize,
+    kv: DType,
+) -> Result<u64, SessionError> {
+    let (plans, max_tokens) = match config.arch.body {
+        Body::Decoder => {
+            let max_tokens = MAX_CHUNK.min(context);
+            let plan = |head| model::build(config, tensors, PlanOptions { context, max_tokens, kv, head });
+            (vec![plan(Head::None)?, plan(Head::Greedy)?], max_tokens)
+        }
+        Body::Encoder => {
+            let plan = model::build_encoder(config, tensors, embed::RUN_TEXTS)?;
+            (vec![plan], embed::RUN_TOKENS.max(context))
+        }
+    };
+    let extent = Extent { tokens: max_tokens, pos: 0 };
+    // Temporaries are shared by all plans; inputs and states too, by their names.
+    let mut shared: Vec<u64> = Vec::new();
+    for plan in &plans {
+        for (index, &bytes) in memory::assign(plan, extent).buffer_bytes.iter().enumerate() {
+            match shared.get_mut(index) {
+                Some(known) => *known = (*known).max(bytes as u64),
+                None => shared.push(bytes as u64),
+            }
+        }
+    }
+    let mut total: u64 = shared.iter().sum();
+    let mut seen: Vec<&str> = Vec::new();
+    for plan in &plans {
+        for (index, value) in plan.values.iter().enumerate() {
+            let named = matches!(value.storage, Storage::Input | Storage::State);
+            if !(named || value.storage == Storage::Output) || named && seen.contains(&value.name.as_str()) {
+                continue;
+            }
+            seen.push(&value.name);
+            let operand = plan.operand(ValueId(index as u32), extent);
+            total += operand.elements() as u64 * operand.dtype.block_bytes() as u64;
+        }
+    }
+    Ok(total)
+}

@@ -1,0 +1,177 @@
+//! Conversations: templates give the text that Python's jinja2 gives, byte for byte; the prompt has its special tokens and one BOS;
+//! a turn runs only what is new.
+//!
+//! `fixtures/chat` was made by `tools/make_chat_fixtures.py`.
+
+mod session_support;
+mod small;
+
+use std::collections::BTreeMap;
+
+use rushlight::sampler::Settings;
+use rushlight::session::{GenerateOptions, Host, Session};
+use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
+use serde::Deserialize;
+use session_support::{Answer, drive, load, options, sampling};
+use small::gguf::{Form, writer};
+use small::specs;
+
+/// Templates of the fixture, by the names that its renderings have.
+const TEMPLATES: [(&str, &str); 6] = [
+    ("chatml", include_str!("fixtures/chat/chatml.jinja")),
+    ("constructs", include_str!("fixtures/chat/constructs.jinja")),
+    ("gemma", include_str!("fixtures/chat/gemma.jinja")),
+    ("llama3", include_str!("fixtures/chat/llama3.jinja")),
+    ("mistral", include_str!("fixtures/chat/mistral.jinja")),
+    ("reasoning", include_str!("fixtures/chat/reasoning.jinja")),
+];
+
+#[derive(Deserialize)]
+struct Fixture {
+    now: i64,
+    bos: String,
+    eos: String,
+    conversations: BTreeMap<String, Vec<Turn>>,
+    renderings: BTreeMap<String, BTreeMap<String, Rendering>>,
+}
+
+#[derive(Deserialize)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Rendering {
+    Text(String),
+    Error(String),
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("fixtures/chat/expected.json")).expect("the fixture is JSON")
+}
+
+fn template(name: &str) -> &'static str {
+    TEMPLATES.iter().find(|(known, _)| *known == name).expect("a name of the table").1
+}
+
+#[test]
+fn renderings_are_those_of_jinja2() {
+    let Fixture { now, bos, eos, conversations, renderings } = fixture();
+    let (mut texts, mut errors) = (0, 0);
+    assert_eq!(renderings.len(), TEMPLATES.len());
+    for (name, source) in TEMPLATES {
+        let template = ChatTemplate::with_tokens(source, bos.clone(), eos.clone()).expect("it parses");
+        for (conversation, expected) in &renderings[name] {
+            let turns = conversations[conversation].iter();
+            let messages: Vec<Message> =
+                turns.map(|turn| Message::new(&*turn.role, &*turn.content)).collect();
+            match (template.render(&messages, LocalTime(now)), expected) {
+                (Ok(got), Rendering::Text(text)) => {
+                    assert_eq!(got, *text, "{name}, {conversation}");
+                    texts += 1;
+                }
+                (Err(error), Rendering::Error(said)) => {
+                    assert!(error.to_string().contains(said.as_str()), "{name}, {conversation}: {error}");
+                    errors += 1;
+                }
+                (got, _) => panic!("{name}, {conversation}: {got:?}"),
+            }
+        }
+    }
+    println!("{texts} texts and {errors} refusals are those of jinja2");
+    assert!(texts > 50 && errors > 2);
+}
+
+/// A small model whose file brings a template.
+fn session(model: &str, template: Option<&str>) -> Session {
+    let spec = specs::find(model);
+    let mut file = writer(spec, spec, Form::Published, Some);
+    if let Some(template) = template {
+        file.metadata("tokenizer.chat_template", template).expect("the key is new");
+    }
+    load(&[file.to_bytes()], options(), Host::native()).expect("the model loads")
+}
+
+fn tokens(count: usize) -> GenerateOptions {
+    // The small models write bytes at random. A conversation is text, so what is written has to come back as it was tokenised:
+    // these letters do.
+    let letters = (0..331).filter(|id| !(68..=93).contains(id)).map(|id| (id, f32::NEG_INFINITY)).collect();
+    let sampling = Settings { logit_bias: letters, ..sampling(3) };
+    GenerateOptions { max_tokens: Some(count), ignore_eos: true, sampling, ..GenerateOptions::default() }
+}
+
+fn answer(session: &mut Session, messages: &[Message], options: GenerateOptions) -> Answer {
+    chat::start(session, messages, options, LocalTime(0)).expect("the conversation fits");
+    drive(session).expect("the run succeeds")
+}
+
+fn prompt(session: &Session, messages: &[Message]) -> Vec<u32> {
+    chat::prompt(session, messages, LocalTime(0)).expect("it renders")
+}
+
+#[test]
+fn special_tokens_are_tokens_and_bos_comes_once() {
+    let hello = [Message::new("user", "hello")];
+    let qwen = session("qwen2-bf16-64", Some(template("chatml")));
+    let ids = prompt(&qwen, &hello);
+    // `<|im_start|>` is 0 and `<|im_end|>` 2; this vocabulary puts no BOS before a text.
+    let count = |id| ids.iter().filter(|&&other| other == id).count();
+    assert_eq!((ids[0], count(0), count(2)), (0, 3, 2), "{ids:?}");
+    let text = qwen.tokenizer().decode(&ids, false).expect("its own ids decode");
+    let system = "<|im_start|>system\nAnswer briefly.<|im_end|>\n";
+    assert_eq!(text, format!("{system}<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"));
+
+    // A vocabulary that asks for BOS: `<s>` is 1, whether the template writes it or not.
+    for source in [template("mistral"), "[INST] {{ messages[0].content }}[/INST]"] {
+        let gemma = session("gemma3-f32-64", Some(source));
+        let ids = prompt(&gemma, &hello);
+        assert_eq!((ids[0], ids.iter().filter(|id| **id == 1).count()), (1, 1), "{ids:?}");
+    }
+}
+
+#[test]
+fn a_turn_runs_only_what_is_new() {
+    let mut session_here = session("qwen2-bf16-64", Some(template("chatml")));
+    let mut messages = vec![Message::new("system", "hello"), Message::new("user", "the capital of France")];
+    let mut before = 0;
+    for index in 0..4 {
+        let got = answer(&mut session_here, &messages, tokens(8));
+        let mut other = session("qwen2-bf16-64", Some(template("chatml")));
+        let expected = answer(&mut other, &messages, tokens(8));
+        assert_eq!((got.ids(), got.text()), (expected.ids(), expected.text()), "turn {index}");
+        // The whole prompt of the turn before, and its answer but for the last token.
+        assert_eq!(got.stats.cached_tokens, before, "turn {index}");
+        assert_eq!(expected.stats.cached_tokens, 0);
+        before = got.stats.prompt_tokens + 7;
+        messages.push(Message::new("assistant", got.text()));
+        messages.push(Message::new("user", "and of hello"));
+    }
+}
+
+#[test]
+fn models_without_a_template_and_templates_that_refuse_say_so() {
+    let messages = [Message::new("user", "one"), Message::new("user", "two")];
+    let start = |session: &mut Session, messages: &[Message]| -> ChatError {
+        let error = chat::start(session, messages, tokens(1), LocalTime(0)).expect_err("it is refused");
+        assert_eq!(pollster::block_on(session.next()).expect("nothing runs"), None);
+        error
+    };
+    let mut plain = session("gemma3-f32-64", None);
+    assert!(!plain.info().chat);
+    let error = start(&mut plain, &messages);
+    assert_eq!(error.code(), "ERR_NO_TEMPLATE");
+    assert!(error.to_string().contains("gemma3-f32-64"), "{error}");
+
+    let mut refusing = session("gemma3-f32-64", Some(template("gemma")));
+    assert!(refusing.info().chat);
+    let error = start(&mut refusing, &messages);
+    assert_eq!(error.code(), "ERR_TEMPLATE");
+    assert!(error.to_string().contains("take turns"), "{error}");
+    assert_eq!(start(&mut refusing, &[]).code(), "ERR_BAD_ARGUMENT");
+    let long = [Message::new("user", "hello ".repeat(400))];
+    assert_eq!(start(&mut refusing, &long).code(), "ERR_CONTEXT");
+    let mut broken = session("gemma3-f32-64", Some("{% for %}"));
+    assert_eq!(start(&mut broken, &messages).code(), "ERR_TEMPLATE");
+}

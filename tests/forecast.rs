@@ -1,0 +1,146 @@
+//! What a load would take, told from the first bytes of a file, is what it takes; what would fail is told as it fails.
+
+mod common;
+mod session_support;
+mod small;
+
+use std::fs::File;
+use std::io::Read;
+
+use rushlight::plan::Precision;
+use rushlight::session::{BackendChoice, Event, Forecast, Forecaster, GenerateOptions, Host, LoadOptions};
+use rushlight::tensor::DType;
+use session_support::{file, load, options};
+use small::gguf::{Form, Tensor, writer};
+use small::specs::{self, SPECS};
+
+/// Gives a forecaster as many bytes as it wants, in chunks; returns how many that were.
+fn forecast(file: &[u8], options: LoadOptions, probe: bool) -> (Forecast, usize) {
+    pollster::block_on(async {
+        let mut forecaster = Forecaster::new(options, Host::native(), None, Some(file.len() as u64)).await;
+        let mut taken = 0;
+        for chunk in file.chunks(1000) {
+            taken += chunk.len();
+            if forecaster.push(chunk) {
+                break;
+            }
+        }
+        (forecaster.finish(probe).await, taken)
+    })
+}
+
+#[test]
+fn a_load_takes_what_was_told() {
+    for spec in SPECS {
+        for (kv, context) in [(DType::F32, None), (DType::F16, Some(100))] {
+            let wanted = LoadOptions { kv, context, ..options() };
+            let file = file(spec.name);
+            let (told, taken) = forecast(&file, wanted.clone(), false);
+            assert!(told.failure.is_none(), "{}: {:?}", spec.name, told.failure);
+            let tensors: usize = file.len() - taken;
+            assert!(taken < 20_000 && tensors > 0, "{}: {taken} bytes", spec.name);
+            let session = load(&[file.clone()], wanted, Host::native()).expect("the model loads");
+            let info = session.info();
+            assert_eq!((told.name.as_str(), told.architecture.as_str()), (spec.name, spec.arch));
+            assert_eq!(told.parameters, info.parameters as u64, "{}", spec.name);
+            assert_eq!((told.context, told.trained_context), (info.context, info.trained_context));
+            assert_eq!(told.file_bytes, file.len() as u64);
+            assert_eq!(told.quantisation, spec.dtype.name(), "{}", spec.name);
+            assert_eq!((told.backend, told.reason.as_str()), (Some(info.backend), "asked for"));
+            assert!(!told.chat && told.tokens_per_second.is_none());
+            let held = session.memory();
+            let tokenizer = session.tokenizer().bytes().unwrap_or(0);
+            let all = (held.weights + held.states + held.scratch + tokenizer) as u64;
+            assert_eq!(told.memory_bytes, all, "{}: {held:?}", spec.name);
+        }
+    }
+}
+
+#[test]
+fn what_would_fail_is_told() {
+    let sound = file("gemma3-f32-64");
+    let spec = specs::find("gemma3-f32-64");
+    let code = |file: &[u8], options: LoadOptions| {
+        let (told, _) = forecast(file, options, true);
+        assert_eq!(told.tokens_per_second, None);
+        told.failure.map(|error| error.code())
+    };
+    assert_eq!(code(&sound[..3000], options()), Some("ERR_BAD_FILE"), "ended in its header");
+    assert_eq!(
+        code(&sound[..sound.len() - 4], options()),
+        Some("ERR_BAD_FILE"),
+        "the length says that it is truncated"
+    );
+    assert_eq!(code(b"<!DOCTYPE html><p>This is no model file at all.", options()), Some("ERR_BAD_FILE"));
+    assert_eq!(code(&[], options()), Some("ERR_BAD_FILE"));
+    let context = Some(1_000_000);
+    assert_eq!(code(&sound, LoadOptions { context, ..options() }), Some("ERR_BAD_ARGUMENT"));
+    let without = |tensor: Tensor| (tensor.name != "blk.1.ffn_up.weight").then_some(tensor);
+    let lacking = writer(spec, spec, Form::Published, without).to_bytes();
+    let (told, _) = forecast(&lacking, options(), false);
+    assert_eq!(told.failure.as_ref().map(|error| error.code()), Some("ERR_BAD_FILE"));
+    // What can be said of it is said.
+    assert_eq!((told.name.as_str(), told.file_bytes), (spec.name, lacking.len() as u64));
+
+    let mut other = rushlight::formats::gguf::GgufWriter::new();
+    other.metadata("general.architecture", "mamba").expect("the key is new");
+    let (told, _) = forecast(&other.to_bytes(), options(), false);
+    assert_eq!(told.failure.map(|error| error.code()), Some("ERR_UNSUPPORTED_MODEL"));
+    assert_eq!(told.architecture, "mamba");
+}
+
+#[test]
+fn a_file_of_unknown_length_says_where_its_data_ends() {
+    let file = file("qwen2-bf16-64");
+    let told = pollster::block_on(async {
+        let mut forecaster = Forecaster::new(options(), Host::native(), None, None).await;
+        forecaster.push(&file);
+        forecaster.finish(false).await
+    });
+    assert!(told.failure.is_none());
+    // The end may be padded.
+    assert!(told.file_bytes <= file.len() as u64 && told.file_bytes + 32 > file.len() as u64);
+}
+
+#[test]
+fn gemma_is_told_from_a_few_megabytes_and_its_speed_is_near() {
+    let options = LoadOptions {
+        backend: BackendChoice::Cpu,
+        precision: Precision::Fast,
+        context: Some(512),
+        ..LoadOptions::default()
+    };
+    let (told, taken) = pollster::block_on(async {
+        let mut file = File::open(common::model_path()).expect("the model opens");
+        let len = file.metadata().expect("it has a length").len();
+        let mut forecaster = Forecaster::new(options.clone(), Host::native(), None, Some(len)).await;
+        let (mut chunk, mut taken) = (vec![0; 1 << 20], 0);
+        while !forecaster.is_complete() {
+            let read = file.read(&mut chunk).expect("it reads");
+            forecaster.push(&chunk[..read]);
+            taken += read;
+        }
+        (forecaster.finish(true).await, taken)
+    });
+    assert!(told.failure.is_none(), "{:?}", told.failure);
+    assert!(taken < 10 << 20, "{taken} bytes");
+    assert_eq!(told.quantisation, "Q4_K_M");
+    assert_eq!((told.architecture.as_str(), told.context, told.trained_context), ("gemma3", 512, 32768));
+    let expected = told.tokens_per_second.expect("it was measured");
+
+    let mut session = common::load_with(options);
+    let held = session.memory();
+    let all = held.weights + held.states + held.scratch + session.tokenizer().bytes().unwrap_or(0);
+    assert_eq!(told.memory_bytes, all as u64);
+    let wanted = GenerateOptions { max_tokens: Some(24), ignore_eos: true, ..GenerateOptions::default() };
+    session.start("The capital of France is", wanted).expect("it fits");
+    let mut rate = 0.0;
+    while let Some(event) = pollster::block_on(session.next()).expect("the run succeeds") {
+        if let Event::Done { stats, .. } = event {
+            rate = stats.decode_per_second();
+        }
+    }
+    println!("expected {expected:.1} tokens/s, got {rate:.1}; {taken} bytes were read");
+    // Wide, since tests share a machine with whatever else runs.
+    assert!((rate / 4.0..rate * 4.0).contains(&expected), "expected {expected:.1} tokens/s, got {rate:.1}");
+}
