@@ -131,22 +131,22 @@ interface LaterExports {
 const present: Partial<LaterExports> = rushlight as object;
 
 /** The store of model files, where this version of the package has one. */
-export const fileCache: FileCache | undefined = "cache" in present ? present.cache : undefined;
+export const fileCache: FileCache | undefined = present.cache;
 
 /** Tells what a load would take, where this version of the package can. */
-export const plan: LaterExports["plan"] | undefined = "plan" in present ? present.plan : undefined;
+export const plan: LaterExports["plan"] | undefined = present.plan;
 
 /** `model.ask`, where this version of the package has it. */
 export function asking(model: Model): LaterModel["ask"] | undefined {
-  const later: Partial<LaterModel> = model;
-  return "ask" in model ? later.ask?.bind(model) : undefined;
+  const later: Partial<LaterModel> = model as object;
+  return later.ask?.bind(model);
 }
 
 /** `model.chat`, where this version has it and the file says how a conversation is written. */
 export function chatting(model: Model): LaterModel["chat"] | undefined {
-  const later: Partial<LaterModel> = model;
-  const { chat }: { readonly chat?: boolean } = model.info;
-  return chat === true && "chat" in model ? later.chat?.bind(model) : undefined;
+  const later: Partial<LaterModel> = model as object;
+  const { chat }: { readonly chat?: boolean } = model.info as object;
+  return chat === true ? later.chat?.bind(model) : undefined;
 }
 
 /** Bytes of a load that were already on this machine. */
