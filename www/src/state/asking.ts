@@ -96,7 +96,7 @@ export async function askDocuments(): Promise<void> {
 /** Shows a span in its document. */
 export function goTo(from: Answered, { document, start }: Pick<AnswerSpan, "document" | "start">, focus: boolean): void {
   const doc = from.documents[document];
-  if (doc === undefined) return;
+  if (doc === undefined || !documents.value.includes(doc)) return;
   shown.value = doc.id;
   target.value = { document: doc.id, start, focus };
 }

@@ -19,10 +19,12 @@ export const documents = signal<readonly Doc[]>([]);
 export const shown = signal<number | undefined>(undefined);
 
 /** The file that is being read. */
-export const reading = signal<{ readonly title: string; readonly progress: Progress } | undefined>(undefined);
+export const reading = signal<{ readonly title: string; readonly progress: Progress | undefined } | undefined>(undefined);
 
 let next = 1;
 let reader: AbortController | undefined;
+/** Files that come while others are read wait for them. */
+let queue: Promise<void> = Promise.resolve();
 
 function add(document: DocumentText): void {
   const doc = { ...document, id: next++ };
@@ -32,7 +34,11 @@ function add(document: DocumentText): void {
 
 /** Reads files, one after the other; one that cannot be read does not keep the others away. */
 export async function addFiles(files: readonly File[]): Promise<void> {
-  if (reader !== undefined) return;
+  queue = queue.then(() => readAll(files));
+  await queue;
+}
+
+async function readAll(files: readonly File[]): Promise<void> {
   reader = new AbortController();
   const { signal } = reader;
   failure.value = undefined;
@@ -41,7 +47,7 @@ export async function addFiles(files: readonly File[]): Promise<void> {
     const onPage = (done: number, total: number): void => {
       reading.value = { title: file.name, progress: measure(done, total) };
     };
-    reading.value = { title: file.name, progress: measure(0, undefined) };
+    reading.value = { title: file.name, progress: undefined };
     try {
       add(await readDocument(file, { signal, onPage }));
     } catch (error) {

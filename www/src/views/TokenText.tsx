@@ -47,7 +47,12 @@ export function TokenText({ prompt, tokens }: Props): VNode {
   };
 
   return (
-    <div class="written">
+    <div
+      class="written"
+      onPointerLeave={() => {
+        setShown(undefined);
+      }}
+    >
       <div
         id="answer"
         ref={text}
@@ -74,9 +79,7 @@ export function TokenText({ prompt, tokens }: Props): VNode {
           <TokenSpan key={at} at={at} token={token} stop={explained && at === stop} active={at === shown} />
         ))}
       </div>
-      {why?.probability !== undefined && shown !== undefined && (
-        <Why token={why} at={shown} text={text} onLeave={() => { setShown(undefined); }} />
-      )}
+      {why?.probability !== undefined && shown !== undefined && <Why token={why} at={shown} text={text} />}
       {explained && <Legend />}
     </div>
   );

@@ -9,7 +9,6 @@ interface Props {
   readonly at: number;
   /** The element that holds the tokens. */
   readonly text: { readonly current: HTMLElement | null };
-  readonly onLeave: () => void;
 }
 
 /** White space that would not be seen. */
@@ -18,7 +17,7 @@ function visible(text: string): string {
 }
 
 /** Why the model said that: how likely the token was, and what else could have come. */
-export function Why({ token, at, text, onLeave }: Props): VNode {
+export function Why({ token, at, text }: Props): VNode {
   const card = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     if (card.current !== null && text.current !== null) place(card.current, text.current, at);
@@ -26,7 +25,7 @@ export function Why({ token, at, text, onLeave }: Props): VNode {
   const { id, alternatives, probability = 0 } = token;
   const rank = alternatives.findIndex((other) => other.id === id);
   return (
-    <div id="why" ref={card} class="why" role="tooltip" onPointerLeave={onLeave}>
+    <div id="why" ref={card} class="why" role="tooltip">
       <p class="why-token">
         <strong>{visible(token.text)}</strong> <span>{percent(probability)}</span>{" "}
         <span class="note">{rank === 0 ? "the likeliest" : rank > 0 ? `number ${rank + 1}` : "not among the likeliest"}</span>
@@ -53,7 +52,8 @@ function place(card: HTMLElement, text: HTMLElement, at: number): void {
   if (around === undefined || box === undefined) return;
   const left = Math.max(0, Math.min(box.left - around.left, around.width - card.offsetWidth));
   const below = box.bottom + card.offsetHeight + 8 < window.innerHeight;
-  const top = below ? box.bottom - around.top + 2 : box.top - around.top - card.offsetHeight - 2;
+  // It touches the token, so that the pointer can go over to it.
+  const top = below ? box.bottom - around.top - 1 : box.top - around.top - card.offsetHeight + 1;
   card.style.left = `${left}px`;
   card.style.top = `${top}px`;
 }
