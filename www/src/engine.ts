@@ -1,7 +1,7 @@
 // The package as the page uses it. The only module that imports it.
 
 import * as rushlight from "rushlight";
-import type { ErrorCode, GenerateOptions, Generation, Model } from "rushlight";
+import type { ErrorCode, GenerateOptions, Generation, LoadProgress, Model } from "rushlight";
 import { version } from "rushlight/package.json";
 
 export { loadModel, RushlightError } from "rushlight";
@@ -150,6 +150,7 @@ export function chatting(model: Model): LaterModel["chat"] | undefined {
 }
 
 /** Bytes of a load that were already on this machine. */
-export function cachedBytes(progress: { readonly cached?: number }): number {
-  return progress.cached ?? 0;
+export function cachedBytes(progress: LoadProgress): number {
+  const { cached = 0 }: { readonly cached?: number } = progress as object;
+  return cached;
 }

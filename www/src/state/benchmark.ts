@@ -75,7 +75,8 @@ async function measure(signal: AbortSignal): Promise<string> {
     progress.value = advance(round, ROUNDS + 1);
     // Another beginning each time, so that nothing of the last round can be used again.
     const answer = model.generate(`${round}. ${TEXT}`, { maxTokens: TOKENS, signal });
-    for await (const piece of answer) void piece;
+    const pieces = answer[Symbol.asyncIterator]();
+    while ((await pieces.next()).done !== true);
     if (round > 0 && answer.stats !== undefined) rounds.push(answer.stats);
   }
   result.value = describe(model, rounds);

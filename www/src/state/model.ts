@@ -126,7 +126,7 @@ async function load(from: File | string, words: string, wanted: LoadOptions, sig
     const kept = cachedBytes(now);
     progress.value = measure(now.loaded, now.total, kept > 0 ? `${bytes(kept)} from this machine` : undefined);
   };
-  onProgress({ loaded: 0, total: undefined } as LoadProgress);
+  progress.value = measure(0, undefined);
   return await loadModel(from, { ...wanted, signal, onProgress });
 }
 

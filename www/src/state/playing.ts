@@ -88,7 +88,7 @@ function generateOptions(): GenerateOptions {
   const given = sampling.value;
   const options: GenerateOptions = {};
   for (const { name, neutral } of [TEMPERATURE, ...SLIDERS]) {
-    const value = Number(given[name] || neutral);
+    const value = Number(given[name] ?? neutral);
     if (value !== neutral) options[name] = value;
   }
   if (given.maxTokens) options.maxTokens = Number(given.maxTokens);

@@ -16,7 +16,7 @@ export function ProgressLine({ id, label, progress }: Props): VNode {
   return (
     <div class="progress-line">
       {known ? (
-        <progress id={id} aria-label={label || "Progress"} max={progress.total} value={Math.min(progress.done, progress.total ?? 0)} />
+        <progress id={id} aria-label={label || "Progress"} max={progress.total} value={Math.min(progress.done, progress.total)} />
       ) : (
         <progress id={id} aria-label={label || "Progress"} key="unknown" />
       )}
