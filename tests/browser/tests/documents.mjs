@@ -22,6 +22,8 @@ const sentences = (count, page) =>
 /** A PDF that Chromium prints. */
 async function printed(context, html) {
   const page = await context.page("chromium", "/test/package.html");
+  // Without the server's policy, which allows no styles in markup.
+  await page.goto("about:blank");
   await page.playwright.setContent(html);
   return await page.playwright.pdf({ format: "A5" });
 }
@@ -47,8 +49,9 @@ export default [
     name: "documents: a PDF is read word for word, page by page, under the policy and without a network",
     async run(context) {
       const pages = [1, 2, 3].map((page) => sentences(9, page));
-      const html = pages.map((list) => `<section style="break-after: page">${list.map((each) => `<p>${each}</p>`).join("")}</section>`).join("");
-      const pdf = await printed(context, `<!doctype html><title>Herrings</title>${html}`);
+      const html = pages.map((list) => `<section>${list.map((each) => `<p>${each}</p>`).join("")}</section>`).join("");
+      const style = "<style>section + section { break-before: page }</style>";
+      const pdf = await printed(context, `<!doctype html><title>Herrings</title>${style}${html}`);
       const page = await context.page("chromium");
       const foreign = [];
       page.playwright.on("request", (request) => {
@@ -60,13 +63,15 @@ export default [
       const expected = pages.map((list, at) => `Page ${at + 1} ${list.join(" ")}`).join(" ");
       // The numbers of pages are beside the text; page breaks come after the last word of a page.
       assert.equal(words(text.replace(/Page (\d)(?=\S)/g, "Page $1 ").replace(/\.(Page \d )/g, ". $1")), expected);
-      assert.match(await page.evaluate(() => document.querySelector(".document-size").textContent), /PDF · [34] pages/);
+      assert.match(await page.evaluate(() => document.querySelector(".document-size").textContent), /PDF · 3 pages/);
       assert.deepEqual(foreign, []);
     },
   },
   {
     name: "documents: HTML is inert: its text is read, nothing of it runs or is fetched",
     async run(context) {
+      // Chromium names what it would have refused in the document without a window.
+      context.expectProblem(/Content Security Policy/);
       const page = await context.page("chromium");
       const requests = [];
       page.playwright.on("request", (request) => requests.push(request.url()));

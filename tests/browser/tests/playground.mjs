@@ -72,7 +72,7 @@ export default [
       await page.evaluate(() => (document.querySelector("#more-sampling").open = true));
       const controls = {
         "max-tokens": 12, temperature: 0.7, "top-k": 40, "top-p": 0.9, "min-p": 0.05, "repetition-penalty": 1.1, "frequency-penalty": 0.5,
-        "presence-penalty": -0.25, seed: 11, stop: "END\n###", "logit-bias": "106: -inf\n5: 1.5",
+        "presence-penalty": -0.25, seed: 11, "stop-texts": "END\n###", "logit-bias": "106: -inf\n5: 1.5",
       };
       for (const [id, value] of Object.entries(controls)) await page.fill(`#${id}`, String(value));
       await page.click("#shading");

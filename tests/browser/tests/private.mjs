@@ -20,7 +20,7 @@ async function startTrap() {
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", (data) => {
-      caught.push(data.toString("latin1").slice(0, 200));
+      caught.push(data.toString("latin1").slice(0, 4096));
       socket.destroy();
     });
   });
@@ -73,6 +73,7 @@ export default [
         const { failure, tokens } = await generate(verbs);
         assert.equal(failure, null, failure?.text);
         assert.equal(tokens.length, 3);
+        await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === "activated");
         await page.waitForTimeout(500);
         const before = { sent: sent.length, served: context.server.state.requests.length };
         await generate(verbs);
@@ -128,8 +129,8 @@ export default [
         const bare = await browser.newPage();
         await bare.goto("about:blank");
         await bare.goto("http://elsewhere.example/x").catch(() => {});
-        assert.equal(trap.caught.length > 0, true);
-        assert.match(trap.caught[0], /elsewhere\.example/);
+        // Plainly, or as the name in a TLS greeting.
+        assert.ok(trap.caught.some((greeting) => greeting.includes("elsewhere.example")), `caught: ${trap.caught.length}`);
         const refused = await page.evaluate(() => fetch("https://elsewhere.example/y").then(() => "sent", () => "refused"));
         assert.equal(refused, "refused");
       } finally {

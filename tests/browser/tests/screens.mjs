@@ -137,6 +137,7 @@ export default Object.entries(SCREENS).map(([name, options]) => ({
     const wrong = [];
     for (const [state, reach] of STATES) {
       await reach(page);
+      if (state !== "models-delete") await page.evaluate(() => scrollTo(0, 0));
       // The dialog is above the page: there is nothing to see below the fold.
       await page.screenshot(`${FOLDER}/${state}-${name}.png`, { fullPage: state !== "models-delete" });
       wrong.push(...(await violations(page)).map((line) => `${state}: ${line}`));

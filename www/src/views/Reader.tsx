@@ -61,18 +61,25 @@ function Explanation(): VNode {
 interface Mark {
   readonly start: number;
   readonly end: number;
-  readonly kind: "source" | "read";
+  readonly kind: "source" | "read" | "title";
 }
 
 function marksIn(doc: Doc): Mark[] {
   const found = answered.value;
-  if (found === undefined) return [];
+  const titles = doc.kind === "markdown" ? titlesIn(doc.text) : [];
+  if (found === undefined) return titles;
   const here = ({ document }: { readonly document: number }): boolean => found.documents[document]?.id === doc.id;
   const { spans, passages } = found.answer;
   return [
+    ...titles,
     ...passages.filter(here).map(({ start, end }) => ({ start, end, kind: "read" as const })),
     ...spans.filter(here).map(({ start, end }) => ({ start, end, kind: "source" as const })),
   ];
+}
+
+/** Headings of Markdown. */
+function titlesIn(text: string): Mark[] {
+  return [...text.matchAll(/^#{1,6} .+$/gm)].map(({ index, 0: line }) => ({ start: index, end: index + line.length, kind: "title" }));
 }
 
 function Pages({ doc, marks }: { readonly doc: Doc; readonly marks: readonly Mark[] }): VNode {
@@ -102,16 +109,12 @@ function pieces(text: string, from: number, to: number, marks: readonly Mark[]):
     const over = inside.filter((mark) => mark.start <= start && mark.end >= end);
     const part = text.slice(start, end);
     if (over.length === 0) return part;
-    const isSource = over.some(({ kind }) => kind === "source");
-    const place = { "data-start": start, tabindex: -1 };
-    return isSource ? (
-      <mark key={start} class="source" {...place}>
+    const kinds = new Set(over.map(({ kind }) => kind));
+    const Tag = kinds.has("source") ? "mark" : "span";
+    return (
+      <Tag key={start} class={[...kinds].join(" ")} data-start={start} tabindex={-1}>
         {part}
-      </mark>
-    ) : (
-      <span key={start} class="read" {...place}>
-        {part}
-      </span>
+      </Tag>
     );
   });
 }

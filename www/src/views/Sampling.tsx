@@ -41,12 +41,13 @@ export function Sampling(): VNode {
         ))}
         <Seed />
         <Lines
+          id="stop-texts"
           name="stop"
           label="Stop texts"
           placeholder="one a line"
           hint="The answer ends before the first of them."
         />
-        <Lines name="logitBias" label="Token bias" placeholder="106: -inf" hint="Lines of a token’s id and what is added to its score." />
+        <Lines id="logit-bias" name="logitBias" label="Token bias" placeholder="106: -inf" hint="Lines of a token’s id and what is added to its score." />
         <button
           type="button"
           class="link"
@@ -117,14 +118,14 @@ function Seed(): VNode {
 }
 
 interface LinesProps {
+  readonly id: string;
   readonly name: "stop" | "logitBias";
   readonly label: string;
   readonly placeholder: string;
   readonly hint: string;
 }
 
-function Lines({ name, label, placeholder, hint }: LinesProps): VNode {
-  const id = idOf(name);
+function Lines({ id, name, label, placeholder, hint }: LinesProps): VNode {
   return (
     <div class="field">
       <label for={id}>{label}</label>
