@@ -14,13 +14,31 @@ const SECRETS = { document: "quixotry-4471", typed: "zephyrine-9083", asked: "ha
 
 const DOCUMENT = `The cellar key hangs behind the clock. The word for the safe is ${SECRETS.document}. The boat leaves at seven in the morning.`;
 
-/** Takes every connection, and writes down how it begins. */
+/** Names that Chromium itself asks for updates, accounts and kinds of form fields, whatever page is open. A request of the page to one of them is seen by the
+ * debugging protocol. */
+const CHROMIUMS_OWN = [
+  "accounts.google.com",
+  "clients2.google.com",
+  "clientservices.googleapis.com",
+  "content-autofill.googleapis.com",
+  "optimizationguide-pa.googleapis.com",
+  "update.googleapis.com",
+];
+
+/** The name that a connection is for: of a TLS greeting (its server_name extension, RFC 6066) or of plain HTTP; else how it begins. */
+function nameIn(greeting) {
+  const inTls = /\0\0[^]{2}[^]{2}\0\0([^])([a-z0-9.-]+)/.exec(greeting);
+  if (greeting.startsWith("\x16") && inTls !== null) return inTls[2].slice(0, inTls[1].charCodeAt(0));
+  return /^host: ([^:\r]+)/im.exec(greeting)?.[1] ?? greeting.slice(0, 60);
+}
+
+/** Takes every connection, and writes down whom it is for. */
 async function startTrap() {
   const caught = [];
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", (data) => {
-      caught.push(data.toString("latin1").slice(0, 4096));
+      caught.push(nameIn(data.toString("latin1")));
       socket.destroy();
     });
   });
@@ -75,7 +93,10 @@ export default [
         assert.equal(tokens.length, 3);
         await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === "activated");
         await page.waitForTimeout(500);
-        const before = { sent: sent.length, served: context.server.state.requests.length };
+        // Chromium asks for the page's icon again when the part after # changes.
+        const said = () => sent.map(({ url }) => url).filter((url) => !url.endsWith("/flame.svg"));
+        const served = () => context.server.state.requests.filter(({ url }) => url !== "/flame.svg").length;
+        const before = { sent: said().length, served: served() };
         await generate(verbs);
 
         await open(verbs, "ask");
@@ -95,11 +116,11 @@ export default [
           if (mark !== undefined) assert.equal(mark, answer);
         }
 
-        assert.deepEqual(sent.slice(before.sent).map(({ url }) => url), [], "once the model is there, nothing is sent");
-        assert.equal(context.server.state.requests.length, before.served);
+        assert.deepEqual(said().slice(before.sent), [], "once the model is there, nothing is sent");
+        assert.equal(served(), before.served);
         const origin = new URL(context.url("/")).origin;
         assert.deepEqual(sent.filter(({ url }) => !url.startsWith(`${origin}/`) && !url.startsWith(`blob:${origin}/`)), [], "third parties");
-        assert.deepEqual(trap.caught, [], "connections to other names");
+        assert.deepEqual(trap.caught.filter((name) => !CHROMIUMS_OWN.includes(name)), [], "connections to other names");
         assert.deepEqual(sent.filter(({ method, body }) => method !== "GET" || body !== null), [], "only GET, without bodies");
         assert.ok(context.server.state.requests.every(({ method, body }) => method === "GET" && body === 0));
         for (const [what, secret] of Object.entries(SECRETS)) {
@@ -129,8 +150,7 @@ export default [
         const bare = await browser.newPage();
         await bare.goto("about:blank");
         await bare.goto("http://elsewhere.example/x").catch(() => {});
-        // Plainly, or as the name in a TLS greeting.
-        assert.ok(trap.caught.some((greeting) => greeting.includes("elsewhere.example")), `caught: ${trap.caught.length}`);
+        assert.ok(trap.caught.includes("elsewhere.example"), `caught: ${trap.caught.join(", ")}`);
         const refused = await page.evaluate(() => fetch("https://elsewhere.example/y").then(() => "sent", () => "refused"));
         assert.equal(refused, "refused");
       } finally {

@@ -55,7 +55,7 @@ const STATES = [
         globalThis.scripted.hold = "read";
         globalThis.scripted.release();
       });
-      await page.waitFor("the passages", () => /passages/.test(document.querySelector("#progress-text").textContent));
+      await page.waitFor("the passages", () => /3 of 6 passages/.test(document.querySelector("#progress-text").textContent));
     },
   ],
   [

@@ -1,6 +1,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
+import { fileCache } from "../engine";
 import { answered, target } from "../state/asking";
 import { type Doc, documents, shown } from "../state/documents";
 
@@ -47,7 +48,10 @@ function Explanation(): VNode {
           <strong>You add documents.</strong> They are turned into text here, and are gone when the tab is.
         </li>
         <li>
-          <strong>You ask.</strong> The model is fetched once and kept; after that, no network is needed.
+          <strong>You ask.</strong>{" "}
+          {fileCache === undefined
+            ? "The model is fetched when it is first needed, and runs in this tab."
+            : "The model is fetched once and kept; after that, no network is needed."}
         </li>
         <li>
           <strong>It points at its answer.</strong> You see the words in the document, how sure it is, and when the documents don’t say.

@@ -24,12 +24,12 @@ export function StatusBar(): VNode {
         <p id="status" role="status">
           {status.value}
         </p>
+        <div class="bar-progress" hidden={!busy.value}>
+          <ProgressLine id="progress" label={status.value} progress={progress.value} />
+        </div>
         <button id="stop" type="button" class="small" hidden={!busy.value} onClick={stop}>
           Stop <kbd>Esc</kbd>
         </button>
-      </div>
-      <div class="bar-progress" hidden={!busy.value}>
-        <ProgressLine id="progress" label={status.value} progress={progress.value} />
       </div>
     </section>
   );
