@@ -25,11 +25,25 @@ const CHROMIUMS_OWN = [
   "update.googleapis.com",
 ];
 
-/** The name that a connection is for: of a TLS greeting (its server_name extension, RFC 6066) or of plain HTTP; else how it begins. */
-function nameIn(greeting) {
-  const inTls = /\0\0[^]{2}[^]{2}\0\0([^])([a-z0-9.-]+)/.exec(greeting);
-  if (greeting.startsWith("\x16") && inTls !== null) return inTls[2].slice(0, inTls[1].charCodeAt(0));
-  return /^host: ([^:\r]+)/im.exec(greeting)?.[1] ?? greeting.slice(0, 60);
+/** The name that a connection is for: of a TLS greeting or of plain HTTP; else how it begins. */
+function nameIn(data) {
+  const tls = data[0] === 0x16 ? serverName(data) : undefined;
+  const text = data.toString("latin1");
+  return tls ?? /^host: ([^:\r]+)/im.exec(text)?.[1] ?? text.slice(0, 60);
+}
+
+/** The extension server_name (RFC 6066) of a ClientHello (RFC 8446, 4.1.2), which a record of 5 bytes and a header of 4 stand before. */
+function serverName(hello) {
+  let at = 9 + 2 + 32;
+  at += 1 + hello.readUInt8(at); // Session.
+  at += 2 + hello.readUInt16BE(at); // Ciphers.
+  at += 1 + hello.readUInt8(at) + 2; // Compressions, and how long the extensions are.
+  while (at + 4 <= hello.length) {
+    const [type, length] = [hello.readUInt16BE(at), hello.readUInt16BE(at + 2)];
+    if (type === 0) return hello.toString("latin1", at + 9, at + 4 + length);
+    at += 4 + length;
+  }
+  return undefined;
 }
 
 /** Takes every connection, and writes down whom it is for. */
@@ -38,7 +52,7 @@ async function startTrap() {
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.once("data", (data) => {
-      caught.push(nameIn(data.toString("latin1")));
+      caught.push(nameIn(data));
       socket.destroy();
     });
   });
