@@ -39,6 +39,7 @@ const browser = await openBrowser(options.browser);
 try {
   const page = await browser.newPage();
   await page.goto(options.url);
+  await page.waitFor("the page", () => document.querySelector("#generate") !== null);
   await fillIn(page, {
     model: options.model,
     backend: options.backend,

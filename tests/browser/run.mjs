@@ -6,20 +6,34 @@ import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
 import arrival from "./tests/arrival.mjs";
 import chat from "./tests/chat.mjs";
+import asking from "./tests/asking.mjs";
+import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
 import lostDevice from "./tests/lost_device.mjs";
 import memory from "./tests/memory.mjs";
+import offline from "./tests/offline.mjs";
 import page from "./tests/page.mjs";
+import playground from "./tests/playground.mjs";
+import privacy from "./tests/private.mjs";
 import reference from "./tests/reference.mjs";
+import screens from "./tests/screens.mjs";
 import smallModels from "./tests/small_models.mjs";
 import soak from "./tests/soak.mjs";
 import stop from "./tests/stop.mjs";
 import threads from "./tests/threads.mjs";
+import webkit from "./tests/webkit.mjs";
 
 const tests = [
   ...page, // How the page looks, answers to keys and files, and its accessibility.
+  ...screens, // Each state of the page, accessible, in pictures.
+  ...documents, // What becomes of PDFs, HTML and texts.
+  ...asking, // Answers with their sources, and bad input in words.
+  ...playground, // Why the model said that; every control.
+  ...privacy, // Nothing leaves the page.
+  ...offline, // The page without its server.
+  ...webkit, // A third engine.
   ...failures, // Each failure with its own message.
   ...lostDevice, // A GPU that goes away.
   ...stop, // Stop ends a load, a prefill, a decode.

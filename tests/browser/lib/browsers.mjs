@@ -33,12 +33,15 @@ const FIREFOX_PREFERENCES = {
 /** Mesa's software Vulkan driver; its description moved with Mesa 25. */
 const LLVMPIPE = ["/usr/share/vulkan/icd.d/lvp_icd.json", "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json"];
 
+/** Chromium as most tests have it, for those that start one of their own. */
+export const CHROMIUM = [...CHROMIUM_FLAGS, ...CHROMIUM_GPU_FLAGS];
+
 /** How long a thing on the page may take unless the test says otherwise. */
 const PATIENCE_MS = 60_000;
 
 /** How to start each browser, by the names that tests and `ask.mjs` use. */
 const BROWSERS = {
-  chromium: () => openChromium([...CHROMIUM_FLAGS, ...CHROMIUM_GPU_FLAGS]),
+  chromium: () => openChromium(CHROMIUM),
   "chromium-without-gpu": () => openChromium([...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS]),
   firefox: () => openFirefox(),
 };
@@ -67,12 +70,16 @@ function program(variable, usual) {
   return file;
 }
 
+/** Chromium's program. */
+export function chromiumProgram() {
+  return program("CHROMIUM", "/usr/bin/chromium");
+}
+
 async function openChromium(args) {
   // Chromium brings its own Vulkan driver; one that is set for native tests would be tried instead of it.
   const env = { ...process.env };
   delete env.VK_ICD_FILENAMES;
-  const executablePath = program("CHROMIUM", "/usr/bin/chromium");
-  const browser = await chromium.launch({ executablePath, headless: true, args, env });
+  const browser = await chromium.launch({ executablePath: chromiumProgram(), headless: true, args, env });
   return {
     name: "chromium",
     async newPage(options = {}) {
@@ -87,7 +94,8 @@ async function openChromium(args) {
       const fill = (selector, value) => page.fill(selector, value);
       const setFile = (selector, files) => page.setInputFiles(selector, files);
       const select = (selector, value) => page.selectOption(selector, value);
-      return { ...verbs(page, problems), fill, setFile, select, close: () => context.close() };
+      // What only Chromium's tests do (keys, printing, its debugging protocol) goes through Playwright's own page.
+      return { ...verbs(page, problems), fill, setFile, select, playwright: page, close: () => context.close() };
     },
     close: () => browser.close(),
   };
@@ -114,8 +122,8 @@ async function openFirefox() {
       });
       page.on("pageerror", (error) => problems.push(`page error: ${error.stack ?? error}`));
       const fill = async (selector, value) => {
-        await page.$eval(selector, (control) => (control.value = ""));
-        await page.type(selector, value);
+        const typed = await page.$eval(selector, setValue, value);
+        if (typed) await page.type(selector, value);
       };
       const setFile = async (selector, file) => (await page.$(selector)).uploadFile(file);
       const select = (selector, value) => page.select(selector, value);
@@ -123,6 +131,14 @@ async function openFirefox() {
     },
     close: () => browser.close(),
   };
+}
+
+/** In the page: empties a field that is typed into, or moves a slider; says whether there is still something to type. */
+function setValue(control, value) {
+  const slider = control.type === "range";
+  control.value = slider ? value : "";
+  control.dispatchEvent(new Event("input", { bubbles: true }));
+  return !slider;
 }
 
 /** What both libraries do alike. */

@@ -1,17 +1,32 @@
-// The demo page as a person uses it: fields, buttons, what it shows.
+// The demo page as a person uses it: parts, fields, buttons, what it shows.
 
-/** Fills in what is given, and opens the settings that are folded away where one of those is. */
-export async function fillIn(page, { model, backend, kv, prompt, maxTokens, temperature }) {
+/** Goes to a part of the page: ask, playground, models, device. */
+export async function open(page, part) {
+  await page.click(`nav a[href="#${part}"]`);
+  await page.waitFor(`the part ${part}`, (part) => !document.getElementById(part).hidden, part);
+}
+
+/** Fills in what is given, in whichever part it is, and ends in the playground. */
+export async function fillIn(page, { model, backend, kv, context, prompt, maxTokens, temperature }) {
+  if ([model, backend, kv, context].some((value) => value !== undefined)) await open(page, "models");
   if (model !== undefined) await page.fill("#model-url", model);
   if (backend !== undefined) await page.select("#backend", backend);
-  if (kv !== undefined) {
-    await page.evaluate(() => (document.querySelector("details").open = true));
-    await page.select("#kv", kv);
-  }
+  if (kv !== undefined) await page.select("#kv", kv);
+  if (context !== undefined) await page.fill("#context", String(context));
+  await open(page, "playground");
   if (prompt !== undefined) await page.fill("#prompt", prompt);
   if (maxTokens !== undefined) await page.fill("#max-tokens", String(maxTokens));
   if (temperature !== undefined) await page.fill("#temperature", String(temperature));
 }
+
+/** Presses Load. */
+export async function load(page) {
+  await open(page, "models");
+  await page.click("#load");
+}
+
+/** In the page: whether it says that something went wrong. */
+export const failed = () => document.querySelector("#failure")?.hidden === false;
 
 /** Everything the page shows. */
 export function read(page) {
@@ -21,7 +36,7 @@ export function read(page) {
       state: document.body.dataset.state,
       status: document.querySelector("#status").textContent,
       progress: document.querySelector("#progress-text").textContent,
-      failure: failure.hidden ? null : { code: failure.dataset.code, text: failure.innerText },
+      failure: failure.hidden ? null : { code: failure.dataset.code, text: failure.innerText.replace(/\n+×$/, "") },
       tokens: [...document.querySelectorAll("#answer .token")].map((token) => ({
         id: Number(token.dataset.id),
         text: token.textContent,

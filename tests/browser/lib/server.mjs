@@ -10,6 +10,7 @@ import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { inRepository, minilmFolder, MODEL, modelFile } from "./paths.mjs";
+import { SCRIPTED_PAGE } from "./scripted_page.mjs";
 import { SMALL_MODELS } from "./small_models.mjs";
 
 const TYPES = {
@@ -20,6 +21,7 @@ const TYPES = {
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
   ".json": "application/json",
+  ".webmanifest": "application/manifest+json",
 };
 
 const HEADERS = {
@@ -27,7 +29,7 @@ const HEADERS = {
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",
   "content-security-policy":
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'",
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; manifest-src 'self'; connect-src 'self'",
 };
 
 /** The headers without which a page is not cross-origin isolated. */
@@ -41,6 +43,7 @@ const FOLDERS = [
   ["/test/", path.resolve(import.meta.dirname, "../pages")],
   ["/small-models/", SMALL_MODELS],
   ["/minilm/", minilmFolder()],
+  ["/scripted/", SCRIPTED_PAGE],
   ["/", inRepository("www/dist")],
 ];
 
@@ -66,11 +69,19 @@ const WORKER = /\/worker[^/]*\.js$/;
 
 /**
  * Starts the server on a free port. `aborted` counts the bodies whose reader went away. A test may set `beforeWorker`, a script;
- * `missing`, a pattern of paths that are not found; `isolated` to false; `intercept`, a function of request, answer and the usual
- * headers that says whether it took the request.
+ * `missing`, a pattern of paths that are not found; `isolated` to false; `requests`, a list that takes method, address, headers and
+ * number of body bytes of every request; `intercept`, a function of request, answer and the usual headers that says whether it took
+ * the request.
  */
 export async function startServer() {
-  const state = { aborted: 0, intercept: undefined, beforeWorker: undefined, missing: undefined, isolated: true };
+  const state = {
+    aborted: 0,
+    beforeWorker: undefined,
+    intercept: undefined,
+    isolated: true,
+    missing: undefined,
+    requests: undefined,
+  };
   const server = createServer((request, answer) => {
     handle(request, answer, state).catch((error) => {
       console.error(`test server: ${request.url}: ${error.stack}`);
@@ -91,6 +102,7 @@ export async function startServer() {
 async function handle(request, answer, state) {
   if (state.intercept?.(request, answer, HEADERS) === true) return;
   const { pathname } = new URL(request.url, "http://localhost");
+  state.requests?.push(await recorded(request));
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
   const damage = DAMAGED[pathname];
   if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
@@ -105,6 +117,13 @@ async function handle(request, answer, state) {
     return;
   }
   await sendFile(answer, file, {}, state);
+}
+
+/** What a request says to the server. */
+async function recorded(request) {
+  let body = 0;
+  for await (const chunk of request) body += chunk.length;
+  return { method: request.method, url: request.url, headers: JSON.stringify(request.headers), body };
 }
 
 /** A test may set other `folders` in the server's state. */

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 
-import { fillIn, read } from "../lib/page.mjs";
+import { failed, fillIn, load, open, read } from "../lib/page.mjs";
 import { inRepository } from "../lib/paths.mjs";
 
 /** What a load that cannot work shows. */
 async function failedLoad(page, model, backend = "cpu") {
   await fillIn(page, { model, backend });
-  await page.click("#load");
-  await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+  await load(page);
+  await page.waitFor("a message", failed);
   const { failure, state } = await read(page);
   assert.equal(state, "idle");
   return failure;
@@ -42,8 +42,9 @@ export default [
     name: "failure: a file of the visitor's that is no model",
     async run(context) {
       const page = await context.page("chromium");
+      await open(page, "models");
       await page.setFile("#model-file", inRepository("Cargo.toml"));
-      await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+      await page.waitFor("a message", failed);
       const { failure: shown } = await read(page);
       assert.equal(shown.code, "ERR_BAD_FILE", shown.text);
     },
@@ -62,11 +63,9 @@ export default [
     name: "failure: settings out of range, and a prompt over the context",
     async run(context) {
       const page = await context.page("chromium");
-      await fillIn(page, { backend: "cpu", prompt: "word ".repeat(60) });
-      await page.evaluate(() => (document.querySelector("details").open = true));
-      await page.fill("#context", "32");
+      await fillIn(page, { backend: "cpu", prompt: "word ".repeat(60), context: 32 });
       await page.click("#generate");
-      await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+      await page.waitFor("a message", failed);
       const { failure: shown, state } = await read(page);
       assert.equal(shown.code, "ERR_CONTEXT", shown.text);
       assert.equal(state, "ready", "the model stays loaded");

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-import { fillIn, generate, read } from "../lib/page.mjs";
+import { failed, fillIn, generate, read } from "../lib/page.mjs";
 import { writeSmallModels } from "../lib/small_models.mjs";
 
 const MODEL = "/small-models/gemma3-f32-64.gguf";
@@ -69,7 +69,7 @@ export default [
         await page.click("#generate");
         await page.waitFor("two tokens", () => document.querySelectorAll("#answer .token").length >= 2);
         await page.evaluate(lose);
-        await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+        await page.waitFor("a message", failed);
         const { failure, state } = await read(page);
         assert.equal(failure.code, "ERR_DEVICE_LOST", failure.text);
         assert.match(failure.text, /The GPU went away/);

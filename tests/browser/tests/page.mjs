@@ -1,18 +1,16 @@
-// The page itself: accessible in every state, in light and dark; a dropped file; the policy it runs under.
+// The page itself with the real package: accessible before a load, after a failure, after an answer; a dropped model; the policy it
+// runs under; what a visitor waits for before anything is seen. Its states in pictures are in screens.mjs.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 
-import axe from "axe-core";
+import { violations } from "../lib/axe.mjs";
+import { failed, fillIn, generate, load, open, read } from "../lib/page.mjs";
+import { inRepository, modelFile } from "../lib/paths.mjs";
 
-import { fillIn, generate, read } from "../lib/page.mjs";
-import { modelFile } from "../lib/paths.mjs";
-
-/** What axe-core finds, one line each. */
-async function violations(page) {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(() => globalThis.axe.run());
-  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}: ${node.failureSummary}`));
-}
+/** Bytes, gzipped, that may come before something is seen. */
+const FIRST_PAINT_BYTES = 100_000;
 
 export default [
   ...["light", "dark"].map((colorScheme) => ({
@@ -20,11 +18,14 @@ export default [
     async run(context) {
       context.expectProblem(/404/);
       const page = await context.page("chromium", "/", { colorScheme });
-      assert.deepEqual(await violations(page), []);
-      await page.evaluate(() => (document.querySelector("details").open = true));
+      for (const part of ["ask", "playground", "models", "device"]) {
+        await open(page, part);
+        assert.deepEqual(await violations(page), [], part);
+      }
       await fillIn(page, { model: "/models/none.gguf" });
-      await page.click("#load");
-      await page.waitFor("a message", () => !document.querySelector("#failure").hidden);
+      await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+      await load(page);
+      await page.waitFor("a message", failed);
       assert.deepEqual(await violations(page), []);
     },
   })),
@@ -32,6 +33,7 @@ export default [
     name: "page: a dropped file is loaded, an answer comes, and the page stays accessible",
     async run(context) {
       const page = await context.page("chromium");
+      await open(page, "models");
       await page.setFile("#model-file", modelFile());
       await page.waitFor("the model", () => document.body.dataset.state === "ready", undefined, 120_000);
       // The same file as a drop: a real one needs a desktop, so that the event is made here.
@@ -50,7 +52,10 @@ export default [
       assert.equal(state, "ready");
       assert.equal(tokens.length, 3);
       for (const fact of ["backend", "reason", "memory", "decode", "first-token-ms"]) assert.ok(facts[fact]?.text, fact);
-      assert.deepEqual(await violations(page), []);
+      for (const part of ["playground", "device"]) {
+        await open(page, part);
+        assert.deepEqual(await violations(page), [], part);
+      }
     },
   },
   {
@@ -69,6 +74,26 @@ export default [
       assert.match(outcome.policy, /script-src 'self' 'wasm-unsafe-eval';/);
       assert.ok(outcome.isolated);
       assert.equal((await read(page)).failure, null);
+    },
+  },
+  {
+    name: "page: it is there after less than 100 kB gzipped and before any wasm",
+    async run(context) {
+      const page = await context.page("chromium", "/test/package.html");
+      const paths = [];
+      page.playwright.on("request", (request) => paths.push(new URL(request.url()).pathname));
+      await page.goto(context.url("/"));
+      await page.waitFor("the page", () => document.querySelector("#question") !== null);
+      await page.waitFor("a paint", () => performance.getEntriesByName("first-contentful-paint").length > 0);
+      await page.waitFor("the load", () => document.readyState === "complete");
+      const loaded = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname));
+      const needed = [...new Set(["/", ...paths, ...loaded])].filter((path) => path !== "/sw.js");
+      assert.deepEqual(needed.filter((path) => path.endsWith(".wasm")), []);
+      const sizes = needed.map((path) => gzipSync(readFileSync(inRepository("www/dist", path === "/" ? "index.html" : path)), { level: 9 }).length);
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
+      assert.ok(needed.length >= 3, `only ${needed.join(", ")} were fetched`);
+      assert.ok(bytes < FIRST_PAINT_BYTES, `${bytes} bytes: ${needed.join(", ")}`);
+      return `${bytes} bytes gzipped in ${needed.length} files`;
     },
   },
 ];

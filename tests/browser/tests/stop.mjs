@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { fillIn, read } from "../lib/page.mjs";
+import { fillIn, load, read } from "../lib/page.mjs";
 import { inRepository, MODEL } from "../lib/paths.mjs";
 
 const LIMIT_MS = 200;
@@ -83,7 +83,7 @@ export default [
       const page = await context.page("chromium");
       await fillIn(page, { model: "/models/slow.gguf", backend: "cpu", prompt: "One, two, three,", maxTokens: 200 });
       const before = context.server.state.aborted;
-      await page.click("#load");
+      await load(page);
       await page.waitFor("some megabytes", () => /^[1-9][0-9.]* MB of/.test(document.querySelector("#progress-text").textContent));
       await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true })));
       await page.waitFor("the load to end", () => document.body.dataset.state === "idle", undefined, LIMIT_MS);

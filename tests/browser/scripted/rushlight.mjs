@@ -1,0 +1,228 @@
+// A stand-in for the package, with its names and types, for tests of the page alone. What it does is set through `globalThis.scripted`;
+// what it was asked for is written down there.
+
+const script = {
+  /** Where to wait for `release()`: "load" half-way, "answer" after some tokens, "read" while passages are read. */
+  hold: undefined,
+  /** What the next call throws: `{ load: { code, message, status } }`, and `ask`, `generate`, `cache`. */
+  fail: {},
+  /** Whether the model has `ask`, `chat`. */
+  has: { ask: true, chat: false },
+  files: [
+    { url: "https://example.org/models/gemma-3-270m-q4_k_m.gguf", bytes: 253_113_024, complete: true, stored: 253_113_024, lastUsed: Date.now() - 7_200_000, etag: null },
+    { url: "https://example.org/models/qwen3-0.6b-q8_0.gguf", bytes: 639_446_688, complete: false, stored: 210_763_776, lastUsed: Date.now() - 260_000_000, etag: null },
+  ],
+  /** Calls, in their order. */
+  calls: [],
+  release: () => undefined,
+};
+globalThis.scripted = script;
+
+export class RushlightError extends Error {
+  constructor(code, message, { status } = {}) {
+    super(message);
+    this.name = "RushlightError";
+    this.code = code;
+    this.status = status;
+  }
+}
+
+const BYTES = 253_113_024;
+
+const INFO = {
+  backend: { kind: "cpu", device: "simd128, relaxed, 4 threads", software: false, reason: "the browser offers no WebGPU adapter", build: "full", threads: 4 },
+  architecture: "gemma3",
+  name: "Gemma 3 270M",
+  context: 4096,
+  dimensions: null,
+  trainedContext: 32_768,
+  vocabulary: 262_144,
+  parameters: 268_098_176,
+  kv: "f16",
+  bytes: BYTES,
+  timings: { header: 12, tokenizer: 310, total: 1840 },
+};
+
+const MEMORY = { backend: "cpu", weights: 246_500_000, kv: 18_900_000, scratch: 9_400_000, tokenizer: 21_300_000, wasm: 318_700_000, wasmAfterHeader: 24_000_000 };
+
+/** A text with the probability of each token and of others. */
+const TEXT = [
+  [" Paris", 0.71, [" Paris", 0.71], [" the", 0.09], [" a", 0.05], [" located", 0.03], [" one", 0.02], [" in", 0.01]],
+  [",", 0.44, [".", 0.46], [",", 0.44], [" and", 0.04], ["\n", 0.02], [" -", 0.01], [":", 0.004]],
+  [" a", 0.12, [" and", 0.31], [" which", 0.22], [" the", 0.19], [" a", 0.12], [" where", 0.05], [" with", 0.03]],
+  [" city", 0.83, [" city", 0.83], [" place", 0.06], [" town", 0.04], [" metropolis", 0.02], [" capital", 0.01], [" beautiful", 0.01]],
+  [" of", 0.38, [" that", 0.41], [" of", 0.38], [" with", 0.12], [" known", 0.02], [" in", 0.01], [" where", 0.01]],
+  [" lanterns", 0.03, [" light", 0.36], [" love", 0.2], [" over", 0.06], [" art", 0.05], [" contrasts", 0.04], [" more", 0.04]],
+  [".", 0.62, [".", 0.62], [" and", 0.2], [",", 0.12], [" that", 0.01], ["\n", 0.01], ["!", 0.003]],
+  [" Its", 0.18, [" The", 0.25], [" It", 0.22], [" Its", 0.18], ["\n\n", 0.1], [" In", 0.03], [" A", 0.02]],
+  [" streets", 0.29, [" streets", 0.29], [" name", 0.12], [" history", 0.11], [" river", 0.06], [" people", 0.04], [" museums", 0.03]],
+  [" were", 0.21, [" are", 0.66], [" were", 0.21], [",", 0.06], [" have", 0.02], [" and", 0.01], [" still", 0.01]],
+  [" lit", 0.04, [" once", 0.12], [" built", 0.09], [" lit", 0.04], [" paved", 0.04], [" named", 0.03], [" full", 0.03]],
+  [" by", 0.56, [" by", 0.56], [" with", 0.28], [" up", 0.11], [" at", 0.02], [" in", 0.01], [" only", 0.01]],
+  [" oil", 0.08, [" gas", 0.34], [" the", 0.14], [" oil", 0.08], [" lamps", 0.07], [" candles", 0.06], [" thousands", 0.03]],
+  [" lamps", 0.93, [" lamps", 0.93], [" lanterns", 0.04], [" until", 0.01], [" and", 0.005], [",", 0.004], [" lights", 0.003]],
+  [".", 0.52, [".", 0.52], [" until", 0.24], [",", 0.1], [" in", 0.05], [" and", 0.03], [" for", 0.01]],
+];
+
+/** Answers to questions about the page's own sample. */
+const ANSWERS = {
+  "When are dogs allowed?": ["from September to April", 0.87],
+  "What must be done if the light fails?": ["call the harbour office on channel 12", 0.64],
+  "How much water does the cistern hold?": ["4,000 litres", 0.93],
+};
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function check(signal) {
+  if (signal?.aborted) throw new RushlightError("ERR_ABORTED", "the operation was aborted");
+}
+
+function failWhere(where) {
+  const failure = script.fail[where];
+  if (failure === undefined) return;
+  delete script.fail[where];
+  throw new RushlightError(failure.code, failure.message, failure);
+}
+
+/** Waits where the test holds, until it lets go or the signal ends it. */
+async function holdAt(where, signal) {
+  if (script.hold !== where) return;
+  await new Promise((resolve) => {
+    script.release = resolve;
+    signal?.addEventListener("abort", resolve);
+  });
+  check(signal);
+}
+
+export async function loadModel(from, { signal, onProgress, ...options } = {}) {
+  script.calls.push({ call: "loadModel", from: String(from), options });
+  failWhere("load");
+  for (let step = 0; step <= 20; step++) {
+    check(signal);
+    onProgress?.({ loaded: Math.round((BYTES * step) / 20), total: BYTES, cached: 0 });
+    if (step === 9) await holdAt("load", signal);
+    await pause(script.hold === "load" ? 100 : 5);
+  }
+  const info = { ...INFO, chat: script.has.chat };
+  const model = new Model(info);
+  if (script.has.ask) model.ask = ask;
+  if (script.has.chat) model.chat = (messages, options) => new Generation({ messages }, options);
+  return model;
+}
+
+class Model {
+  constructor(info) {
+    this.info = info;
+  }
+  generate(prompt, options) {
+    return new Generation({ prompt }, options);
+  }
+  async memory() {
+    return MEMORY;
+  }
+  dispose() {}
+}
+
+class Generation {
+  constructor(input, { signal, ...options } = {}) {
+    script.calls.push({ call: "generate", input, options });
+    this.signal = signal;
+    this.options = options;
+  }
+  async *[Symbol.asyncIterator]() {
+    failWhere("generate");
+    let tokens = 0;
+    for (const [text, probability, ...others] of TEXT) {
+      if (tokens === this.options.maxTokens) break;
+      check(this.signal);
+      await pause(15);
+      const top = others.map(([other, share]) => ({ id: idOf(other), text: other, logprob: Math.log(share) }));
+      const known = this.options.logprobs !== undefined;
+      yield { id: idOf(text), text, logprob: known ? Math.log(probability) : null, top: known ? top.slice(0, this.options.logprobs) : [] };
+      if (++tokens === 9) await holdAt("answer", this.signal);
+    }
+    this.stats = { reason: "stop", promptTokens: 6, tokens, firstTokenMs: 84, prefillTokensPerSecond: 214.2, decodeTokensPerSecond: 31.4, cachedTokens: 0 };
+  }
+}
+
+function idOf(text) {
+  return [...text].reduce((id, letter) => (id * 31 + letter.codePointAt(0)) % 262_144, 7);
+}
+
+async function ask(question, { documents, embedder, mode = "extract", signal, onStage, onPiece }) {
+  script.calls.push({ call: "ask", question, mode, embedder: embedder !== undefined, documents });
+  failWhere("ask");
+  for (const [stage, total] of [["cut", 1], ["embed", 12], ["search", 1], ["read", 6], ["answer", 1]]) {
+    for (let done = 0; done <= total; done++) {
+      check(signal);
+      onStage?.({ stage, done, total });
+      if (stage === "read" && done === 3) await holdAt("read", signal);
+      await pause(10);
+    }
+  }
+  const [text, confidence] = ANSWERS[question] ?? ["", 0.71];
+  const document = documents.findIndex((each) => each.text.includes(text));
+  const passages = paragraphs(documents[Math.max(0, document)].text, text).map((range, at) => ({ document: Math.max(0, document), ...range, score: 1 - at / 10 }));
+  if (text === "") return { answer: "", confidence, nullScore: 2.1, spans: [], alternatives: [], passages };
+  const span = (words, share) => {
+    const start = documents[document].text.indexOf(words);
+    return { document, start, end: start + words.length, text: words, confidence: share };
+  };
+  const answer = mode === "free" ? `It is said there: ${text}.` : text;
+  if (mode === "free") {
+    for (const piece of answer.match(/\S+\s*/g)) {
+      onPiece?.({ id: 1, text: piece, logprob: null, top: [] });
+      await pause(15);
+    }
+  }
+  const alternatives = question.startsWith("When are dogs") ? [span("Friends may stay for no more than four nights", 0.06)] : [];
+  return { answer, confidence, nullScore: -1.4, spans: [span(text, confidence)], alternatives, passages };
+}
+
+/** Paragraphs: the one with the words, and one more. */
+function paragraphs(text, words) {
+  const ranges = [];
+  for (const { index, 0: paragraph } of text.matchAll(/[^\n]+/g)) {
+    if (paragraph.length > 60 && (ranges.length === 0 || paragraph.includes(words))) ranges.push({ start: index, end: index + paragraph.length });
+  }
+  return ranges.slice(-2).reverse();
+}
+
+export async function plan(from) {
+  script.calls.push({ call: "plan", from: String(from) });
+  failWhere("plan");
+  return {
+    ok: true,
+    reason: "It fits into memory, and the whole context with it.",
+    code: null,
+    architecture: "gemma3",
+    name: "Gemma 3 270M",
+    quantisation: "Q4_K_M",
+    parameters: 268_098_176,
+    fileBytes: BYTES,
+    fetchBytes: BYTES,
+    memoryBytes: 296_000_000,
+    backend: { kind: "cpu", device: "4 threads", reason: "the browser offers no WebGPU adapter" },
+    context: 4096,
+    trainedContext: 32_768,
+    chat: false,
+    tokensPerSecond: 29,
+  };
+}
+
+export const cache = {
+  async list() {
+    failWhere("cache");
+    return script.files;
+  },
+  async delete(url) {
+    script.files = script.files.filter((file) => file.url !== url);
+    return true;
+  },
+  async persist() {
+    return true;
+  },
+  async estimate() {
+    return { usage: script.files.reduce((sum, { stored }) => sum + stored, 0), quota: 12_400_000_000 };
+  },
+};

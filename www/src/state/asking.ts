@@ -1,0 +1,102 @@
+// A question to the documents, and the answer with its sources.
+
+import { signal } from "@preact/signals";
+
+import { type Answer, asking, type AnswerSpan, type AskStage } from "../engine";
+import { PageError } from "../words/failures";
+import { follow } from "../words/progress";
+import { announce, finishAnnouncing } from "./announced";
+import { type Doc, documents, shown } from "./documents";
+import { ready, readyEmbedder } from "./model";
+import { busyWith, progress, run } from "./work";
+
+/** The question. */
+export const question = signal("");
+
+/** Whether the answer is a part of the documents, or written freely. */
+export const mode = signal<"extract" | "free">("extract");
+
+/** An answer, with the documents that it was found in: its offsets are theirs. */
+export interface Answered {
+  readonly question: string;
+  readonly answer: Answer;
+  readonly documents: readonly Doc[];
+}
+
+/** The last answer. */
+export const answered = signal<Answered | undefined>(undefined);
+
+/** What has been written of a free answer; `undefined` while there is none. */
+export const streamed = signal<string | undefined>(undefined);
+
+/** Where the reader goes; a new object each time, so that it goes there again. Focus goes along where the visitor asked for it. */
+export const target = signal<{ readonly document: number; readonly start: number; readonly focus: boolean } | undefined>(undefined);
+
+/** What each part of the work is called, and what it counts. */
+const STAGES = {
+  cut: "Cutting the documents into passages…",
+  embed: "Taking in the passages…",
+  search: "Looking for the passages that matter…",
+  read: "Reading them…",
+  answer: "Answering…",
+} as const;
+
+async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Promise<string> {
+  if (text === "") throw new PageError("ERR_EMPTY_QUESTION", "the question is empty");
+  if (docs.length === 0) throw new PageError("ERR_NO_DOCUMENT", "there are no documents");
+  answered.value = undefined;
+  streamed.value = undefined;
+  target.value = undefined;
+  const model = await ready(signal);
+  const askModel = asking(model);
+  if (askModel === undefined) throw new PageError("ERR_NO_ASK", "the package has no model.ask");
+  const embedder = await readyEmbedder(signal);
+  busyWith("generating", "Answering…");
+  const answer = await askModel(text, {
+    documents: docs.map(({ title, text: content }) => ({ title, text: content })),
+    mode: mode.value,
+    signal,
+    ...(embedder === undefined ? {} : { embedder }),
+    onStage: stageShown(),
+    onPiece: ({ text: piece }) => {
+      streamed.value = (streamed.value ?? "") + piece;
+      announce(piece);
+    },
+  });
+  if (mode.value === "free") finishAnnouncing();
+  answered.value = { question: text, answer, documents: docs };
+  const best = answer.spans[0];
+  if (best !== undefined) goTo(answered.value, best, false);
+  return outcome(answer);
+}
+
+function outcome({ answer }: Answer): string {
+  return answer === "" ? "The documents don’t answer this." : `Answer: ${answer}`;
+}
+
+/** Shows each stage of the work with its own progress. */
+function stageShown(): (stage: AskStage) => void {
+  let last = "";
+  let measure = follow("passages");
+  return ({ stage, done, total }) => {
+    if (stage !== last) {
+      last = stage;
+      measure = follow(stage === "answer" ? "tokens" : "passages");
+      busyWith("generating", STAGES[stage]);
+    }
+    if (total > 1) progress.value = measure(done, total);
+  };
+}
+
+/** Asks the documents. */
+export async function askDocuments(): Promise<void> {
+  await run((signal) => ask(question.value.trim(), documents.value, signal));
+}
+
+/** Shows a span in its document. */
+export function goTo(from: Answered, { document, start }: Pick<AnswerSpan, "document" | "start">, focus: boolean): void {
+  const doc = from.documents[document];
+  if (doc === undefined || !documents.value.includes(doc)) return;
+  shown.value = doc.id;
+  target.value = { document: doc.id, start, focus };
+}

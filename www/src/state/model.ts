@@ -1,0 +1,147 @@
+// The models: which are chosen, which are loaded.
+
+import { signal } from "@preact/signals";
+
+import {
+  type BackendChoice,
+  type BuildChoice,
+  cachedBytes,
+  type KvFormat,
+  loadModel,
+  type LoadOptions,
+  type LoadProgress,
+  type MemoryUse,
+  type Model,
+  type Precision,
+} from "../engine";
+import { bytes } from "../words/format";
+import { follow } from "../words/progress";
+import { busyWith, progress, run, watchModel } from "./work";
+
+/** What the controls of the models say; an address of the page may preset each. */
+export const chosen = {
+  url: signal("/models/gemma-3-270m-q4_k_m.gguf"),
+  file: signal<File | undefined>(undefined),
+  backend: signal<BackendChoice>("auto"),
+  kv: signal<KvFormat>("f16"),
+  /** Tokens; empty is what the package thinks right. */
+  context: signal(""),
+  /** Address of the model that finds passages by meaning; empty is none. */
+  embedder: signal(""),
+};
+
+/** A model that is loaded, and what it was loaded from. */
+interface Loaded {
+  readonly model: Model;
+  readonly key: string;
+  readonly file: File | undefined;
+  readonly memory: MemoryUse;
+}
+
+/** The model that writes. */
+export const loaded = signal<Loaded | undefined>(undefined);
+
+/** The model that finds passages. */
+export const loadedEmbedder = signal<Loaded | undefined>(undefined);
+
+/** What was done since the page was opened. */
+export const counts = signal({ answers: 0, promptTokens: 0, tokens: 0 });
+
+/** Lets go of the model. */
+export function forget(): void {
+  loaded.value?.model.dispose();
+  loaded.value = undefined;
+}
+
+function forgetEmbedder(): void {
+  loadedEmbedder.value?.model.dispose();
+  loadedEmbedder.value = undefined;
+}
+
+watchModel(
+  () => loaded.value !== undefined,
+  () => {
+    forget();
+    forgetEmbedder();
+  },
+);
+
+/** What the model will be called while it is not loaded. */
+export function chosenName(): string {
+  const { file, url } = chosen;
+  return file.value?.name ?? url.value.split("/").filter(Boolean).at(-1) ?? "";
+}
+
+function options(): LoadOptions {
+  const context = Number(chosen.context.value);
+  return {
+    backend: chosen.backend.value,
+    kv: chosen.kv.value,
+    ...(chosen.context.value === "" ? {} : { context }),
+    ...onlyInAddress(),
+  };
+}
+
+/** Options for tests and for the curious, without controls: `?build=compat&threads=1&precision=exact`. */
+function onlyInAddress(): LoadOptions {
+  const query = new URLSearchParams(location.search);
+  const [build, threads, precision] = ["build", "threads", "precision"].map((name) => query.get(name) ?? undefined);
+  return {
+    ...(build === undefined ? {} : { build: build as BuildChoice }),
+    ...(threads === undefined ? {} : { threads: Number(threads) }),
+    ...(precision === undefined ? {} : { precision: precision as Precision }),
+  };
+}
+
+/** The model that the controls describe, loaded if it is not there yet. */
+export async function ready(signal: AbortSignal): Promise<Model> {
+  const file = chosen.file.value;
+  const url = chosen.url.value.trim();
+  const wanted = options();
+  const key = JSON.stringify([file === undefined ? url : "", wanted]);
+  const current = loaded.value;
+  if (current?.key === key && current.file === file) return current.model;
+  forget();
+  const model = await load(file ?? url, "Loading the model…", wanted, signal);
+  loaded.value = { model, key, file, memory: await model.memory() };
+  return model;
+}
+
+/** The model that finds passages, where one is chosen. */
+export async function readyEmbedder(signal: AbortSignal): Promise<Model | undefined> {
+  const url = chosen.embedder.value.trim();
+  const current = loadedEmbedder.value;
+  if (current?.key === url) return current.model;
+  forgetEmbedder();
+  if (url === "") return undefined;
+  const model = await load(url, "Loading the embedding model…", { backend: chosen.backend.value }, signal);
+  loadedEmbedder.value = { model, key: url, file: undefined, memory: await model.memory() };
+  return model;
+}
+
+async function load(from: File | string, words: string, wanted: LoadOptions, signal: AbortSignal): Promise<Model> {
+  busyWith("loading", words);
+  const measure = follow("bytes");
+  const onProgress = (now: LoadProgress): void => {
+    const kept = cachedBytes(now);
+    progress.value = measure(now.loaded, now.total, kept > 0 ? `${bytes(kept)} from this machine` : undefined);
+  };
+  progress.value = measure(0, undefined);
+  return await loadModel(from, { ...wanted, signal, onProgress });
+}
+
+/** Loads what the controls describe, without asking it anything. */
+export async function loadChosen(): Promise<void> {
+  await run(async (signal) => {
+    await ready(signal);
+    return "The model is ready.";
+  });
+}
+
+/** Looks again where the model's bytes are. */
+export async function measureMemory(): Promise<void> {
+  const current = loaded.value;
+  if (current === undefined) return;
+  const memory = await current.model.memory();
+  if (loaded.value?.model === current.model) loaded.value = { ...current, memory };
+}

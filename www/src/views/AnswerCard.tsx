@@ -1,0 +1,158 @@
+import type { VNode } from "preact";
+
+import type { AnswerSpan } from "../engine";
+import { type Answered, answered, goTo, streamed } from "../state/asking";
+import { pageOf } from "../state/documents";
+import { percent } from "../words/format";
+
+/** The answer, how sure it is, and where it stands. */
+export function AnswerCard(): VNode | null {
+  const done = answered.value;
+  if (done === undefined && streamed.value === undefined) return null;
+  return (
+    <section id="found" class="card answer-card" aria-labelledby="found-title" aria-busy={done === undefined}>
+      <h3 id="found-title">Answer</h3>
+      {done === undefined ? <p class="answer-text">{streamed.value}</p> : <Found found={done} />}
+    </section>
+  );
+}
+
+function Found({ found }: { readonly found: Answered }): VNode {
+  const { answer } = found;
+  if (answer.answer === "") return <NotFound found={found} />;
+  return (
+    <>
+      <p class="asked">{found.question}</p>
+      <p class="answer-text" id="found-text">
+        {answer.answer}
+      </p>
+      <Confidence value={answer.confidence} />
+      <SpanList found={found} spans={answer.spans} label="Where it stands" />
+      {answer.alternatives.length > 0 && (
+        <details>
+          <summary>Other readings</summary>
+          <SpanList found={found} spans={answer.alternatives} label="Other readings" scored />
+        </details>
+      )}
+      <ReadPassages found={found} />
+    </>
+  );
+}
+
+function NotFound({ found }: { readonly found: Answered }): VNode {
+  const { answer } = found;
+  return (
+    <>
+      <p class="asked">{found.question}</p>
+      <p class="answer-text none" id="found-text">
+        {found.documents.length === 1 ? "This document doesn’t" : "These documents don’t"} answer that.
+      </p>
+      <Confidence value={answer.confidence} />
+      <ReadPassages found={found} />
+    </>
+  );
+}
+
+/** Words for how sure it is, from the surest on. */
+const SURE = [
+  [0.8, "sure"],
+  [0.5, "fairly sure"],
+  [0.25, "unsure"],
+  [0, "hardly more than a guess"],
+] as const;
+
+function Confidence({ value }: { readonly value: number }): VNode {
+  const words = SURE.find(([least]) => value >= least)?.[1] ?? "";
+  return (
+    <p class="confidence">
+      <meter id="confidence" aria-label="Confidence" min={0} max={1} low={0.25} high={0.5} optimum={1} value={value} />
+      <span>
+        {percent(value)}, {words}
+      </span>
+    </p>
+  );
+}
+
+interface SpansProps {
+  readonly found: Answered;
+  readonly spans: readonly AnswerSpan[];
+  readonly label: string;
+  readonly scored?: boolean;
+}
+
+/** Ways to the places that answer. */
+function SpanList({ found, spans, label, scored = false }: SpansProps): VNode {
+  return (
+    <ul class="sources" aria-label={label}>
+      {spans.map((span) => (
+        <li key={`${span.document}:${span.start}`}>
+          <blockquote>
+            <Quote found={found} span={span} />
+          </blockquote>
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              goTo(found, span, true);
+            }}
+          >
+            {place(found, span.document, span.start)}
+          </button>
+          {scored && <span class="note"> {percent(span.confidence)}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function place({ documents }: Answered, document: number, offset: number): string {
+  const doc = documents[document];
+  if (doc === undefined) return "Show it";
+  const page = pageOf(doc, offset);
+  return page === undefined ? doc.title : `${doc.title}, page ${page}`;
+}
+
+/** How much of the text around a span is quoted with it, in characters. */
+const AROUND = 90;
+
+/** The span with what stands around it, cut at words. */
+function Quote({ found, span }: { readonly found: Answered; readonly span: AnswerSpan }): VNode {
+  const text = found.documents[span.document]?.text ?? "";
+  const before = text.slice(Math.max(0, span.start - AROUND), span.start).split(/\n\s*\n/).at(-1) ?? "";
+  const after = text.slice(span.end, span.end + AROUND).split(/\n\s*\n/, 1)[0] ?? "";
+  const cutBefore = before.length === Math.min(AROUND, span.start) && span.start > AROUND;
+  return (
+    <>
+      {cutBefore ? `…${before.replace(/^\S*/, "")}` : before.trimStart()}
+      <mark>{text.slice(span.start, span.end)}</mark>
+      {after.length === AROUND ? `${after.replace(/\S*$/, "")}…` : after.trimEnd()}
+    </>
+  );
+}
+
+/** What was read for the answer: where to look if it is wrong. */
+function ReadPassages({ found }: { readonly found: Answered }): VNode | null {
+  const { passages } = found.answer;
+  if (passages.length === 0) return null;
+  return (
+    <details open={found.answer.answer === ""}>
+      <summary>{found.answer.answer === "" ? "The nearest passages" : "Passages that were read"}</summary>
+      <ul class="sources" aria-label="Passages">
+        {passages.map((passage) => (
+          <li key={`${passage.document}:${passage.start}`}>
+            <blockquote class="clamped">{found.documents[passage.document]?.text.slice(passage.start, passage.end).trim()}</blockquote>
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                goTo(found, passage, true);
+              }}
+            >
+              {place(found, passage.document, passage.start)}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

@@ -1,0 +1,144 @@
+import { useSignal } from "@preact/signals";
+import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+import { type CachedFile, fileCache } from "../engine";
+import { discard, kept, lookUp, persist, persistent, storage } from "../state/cached";
+import { chosen, loaded } from "../state/model";
+import { view } from "../state/presets";
+import { ago, bytes } from "../words/format";
+
+/** The model files that are kept on this machine. */
+export function Kept(): VNode {
+  const now = view.value;
+  const model = loaded.value;
+  useEffect(() => {
+    if (now === "models") void lookUp();
+  }, [now, model]);
+  return (
+    <section class="card" aria-labelledby="kept-title">
+      <h3 id="kept-title">Kept on this machine</h3>
+      {fileCache === undefined ? (
+        <p id="no-cache" class="note">
+          This version keeps no models by itself: the browser’s own cache decides whether one is fetched again.
+        </p>
+      ) : (
+        <KeptFiles files={kept.value ?? []} />
+      )}
+    </section>
+  );
+}
+
+function KeptFiles({ files }: { readonly files: readonly CachedFile[] }): VNode {
+  const asked = useSignal<CachedFile | undefined>(undefined);
+  return (
+    <>
+      {files.length === 0 ? (
+        <p class="note">Nothing yet. A model that was fetched once stays, and works without a network.</p>
+      ) : (
+        <ul class="kept">
+          {files.map((file) => (
+            <KeptFile key={file.url} file={file} onDelete={() => (asked.value = file)} />
+          ))}
+        </ul>
+      )}
+      <StorageLine />
+      <DeleteDialog file={asked.value} close={() => (asked.value = undefined)} />
+    </>
+  );
+}
+
+/** The last part of an address that says something. */
+function nameOf(url: string): string {
+  return decodeURIComponent(url.split("/").filter(Boolean).at(-1) ?? url);
+}
+
+function KeptFile({ file, onDelete }: { readonly file: CachedFile; readonly onDelete: () => void }): VNode {
+  const { url, bytes: size, complete, stored, lastUsed } = file;
+  const use = (): void => {
+    chosen.file.value = undefined;
+    chosen.url.value = url;
+    document.getElementById("load")?.focus();
+  };
+  return (
+    <li>
+      <div class="kept-name">
+        <strong>{nameOf(url)}</strong>
+        <span class="note">{url}</span>
+      </div>
+      <div class="kept-size">
+        {complete ? (
+          <span>{bytes(size)}</span>
+        ) : (
+          <>
+            <span>
+              {bytes(stored)} of {bytes(size)}
+            </span>
+            <progress aria-label={`How much of ${nameOf(url)} is here`} max={size} value={stored} />
+          </>
+        )}
+        <span class="note">used {ago(lastUsed)}</span>
+      </div>
+      <div class="kept-actions">
+        <button type="button" class="small" onClick={use} aria-label={`Choose ${nameOf(url)}`}>
+          Choose
+        </button>
+        <button type="button" class="small" onClick={onDelete} aria-label={`Delete ${nameOf(url)}`}>
+          Delete
+        </button>
+      </div>
+    </li>
+  );
+}
+
+function StorageLine(): VNode | null {
+  const now = storage.value;
+  if (now === undefined) return null;
+  return (
+    <div class="row storage">
+      <p>
+        <meter aria-label="Storage in use" min={0} max={now.quota} value={now.usage} />
+        <span class="note">
+          {bytes(now.usage)} of the {bytes(now.quota)} that the browser allows
+        </span>
+      </p>
+      {persistent.value ? (
+        <span class="note end">The browser will not clear it by itself.</span>
+      ) : (
+        <button type="button" class="link end" onClick={() => void persist()}>
+          Keep it even when the disk fills up
+        </button>
+      )}
+    </div>
+  );
+}
+
+function DeleteDialog({ file, close }: { readonly file: CachedFile | undefined; readonly close: () => void }): VNode {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (file !== undefined) dialog.current?.showModal();
+  }, [file]);
+  return (
+    <dialog ref={dialog} aria-labelledby="delete-title" onClose={close}>
+      {file !== undefined && (
+        <form
+          method="dialog"
+          onSubmit={(event) => {
+            if (event.submitter instanceof HTMLButtonElement && event.submitter.value === "delete") void discard(file.url);
+          }}
+        >
+          <h3 id="delete-title">Delete {nameOf(file.url)}?</h3>
+          <p>It frees {bytes(file.stored)}, and has to be fetched again to be used again.</p>
+          <div class="actions">
+            <button type="submit" value="cancel">
+              Keep it
+            </button>
+            <button type="submit" value="delete" class="primary">
+              Delete it
+            </button>
+          </div>
+        </form>
+      )}
+    </dialog>
+  );
+}

@@ -1,0 +1,174 @@
+import type { VNode } from "preact";
+
+import type { BackendChoice, KvFormat } from "../engine";
+import { plan } from "../engine";
+import { chosen, loadChosen, loaded } from "../state/model";
+import { makePlan } from "../state/planned";
+import { busy } from "../state/work";
+import { Kept } from "./Kept";
+import { PlanFacts } from "./PlanFacts";
+
+/** Which model: by address or file; what of it is kept on this machine. */
+export function Models(): VNode {
+  return (
+    <>
+      <div class="lead">
+        <h2 id="models-title">Models</h2>
+        <p>Any GGUF file as it is published, from an address or from this machine.</p>
+      </div>
+      <div class="narrow">
+        <LoadForm />
+        <EmbedderCard />
+        <Kept />
+      </div>
+    </>
+  );
+}
+
+function LoadForm(): VNode {
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    void loadChosen();
+  };
+  return (
+    <form class="card" onSubmit={submit} aria-labelledby="load-title">
+      <h3 id="load-title">The model that writes</h3>
+      <AddressField />
+      <FileField />
+      <div class="row settings">
+        <BackendField />
+        <KvField />
+        <ContextField />
+      </div>
+      <div class="row">
+        <p class="note">
+          Gemma is provided under and subject to the{" "}
+          <a href="https://ai.google.dev/gemma/terms" rel="noreferrer">
+            Gemma Terms of Use
+          </a>
+          .
+        </p>
+        {plan !== undefined && (
+          <button id="plan" type="button" class="end" disabled={busy.value} onClick={() => void makePlan()}>
+            Check first
+          </button>
+        )}
+        <button id="load" type="submit" class={plan === undefined ? "primary end" : "primary"} disabled={busy.value}>
+          {loaded.value === undefined ? "Load" : "Load again"}
+        </button>
+      </div>
+      <PlanFacts />
+    </form>
+  );
+}
+
+function AddressField(): VNode {
+  return (
+    <div class="field">
+      <label for="model-url">Address of a GGUF file</label>
+      <input
+        id="model-url"
+        type="text"
+        inputMode="url"
+        spellcheck={false}
+        autocomplete="off"
+        value={chosen.url.value}
+        disabled={chosen.file.value !== undefined}
+        onInput={(event) => (chosen.url.value = event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+function FileField(): VNode {
+  const file = chosen.file.value;
+  const choose = (event: Event & { readonly currentTarget: HTMLInputElement }): void => {
+    chosen.file.value = event.currentTarget.files?.[0];
+    if (chosen.file.value !== undefined) void loadChosen();
+  };
+  return (
+    <p class="pick">
+      <label class="button">
+        <input id="model-file" class="unseen" type="file" accept=".gguf" disabled={busy.value} onChange={choose} />
+        {file === undefined ? "Choose a file" : "Choose another file"}
+      </label>
+      {file === undefined ? (
+        <span class="note">or drop one on this page</span>
+      ) : (
+        <>
+          <span>{file.name}</span>
+          <button id="forget-file" type="button" class="link" onClick={() => (chosen.file.value = undefined)}>
+            use the address instead
+          </button>
+        </>
+      )}
+    </p>
+  );
+}
+
+function BackendField(): VNode {
+  return (
+    <div class="field">
+      <label for="backend">Run on</label>
+      <select id="backend" value={chosen.backend.value} onChange={(event) => (chosen.backend.value = event.currentTarget.value as BackendChoice)}>
+        <option value="auto">Automatic</option>
+        <option value="gpu">GPU (WebGPU)</option>
+        <option value="cpu">CPU (WebAssembly)</option>
+      </select>
+    </div>
+  );
+}
+
+function KvField(): VNode {
+  return (
+    <div class="field">
+      <label for="kv">KV cache</label>
+      <select id="kv" value={chosen.kv.value} onChange={(event) => (chosen.kv.value = event.currentTarget.value as KvFormat)}>
+        <option value="f16">16 bits</option>
+        <option value="f32">32 bits</option>
+      </select>
+    </div>
+  );
+}
+
+function ContextField(): VNode {
+  return (
+    <div class="field">
+      <label for="context">Context, in tokens</label>
+      <input
+        id="context"
+        type="number"
+        min="1"
+        step="1"
+        placeholder="automatic"
+        value={chosen.context.value}
+        onInput={(event) => (chosen.context.value = event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+function EmbedderCard(): VNode {
+  return (
+    <section class="card" aria-labelledby="embedder-title">
+      <h3 id="embedder-title">The model that finds passages</h3>
+      <div class="field">
+        <label for="embedder-url">Address of an embedding model: a GGUF file, or a folder that ends with a slash</label>
+        <input
+          id="embedder-url"
+          type="text"
+          inputMode="url"
+          spellcheck={false}
+          autocomplete="off"
+          placeholder="/models/all-MiniLM-L6-v2/"
+          aria-describedby="embedder-hint"
+          value={chosen.embedder.value}
+          onInput={(event) => (chosen.embedder.value = event.currentTarget.value)}
+        />
+      </div>
+      <p id="embedder-hint" class="note">
+        With one, passages are found by what they mean; without, by the words they share with the question.
+      </p>
+    </section>
+  );
+}
