@@ -93,14 +93,16 @@ export class Store {
   }
 
   /**
-   * Sees to it that so many more bytes can be stored: removes what a crash left behind, then complete files and those that were
+   * Sees to it that a file of so many bytes can be stored: removes what a crash left behind, then complete files and those that were
    * given up, the least recently used first, but none that is locked or is to be kept. Where all of that would not be enough
    * nothing is removed, and it fails with `ERR_QUOTA`.
    */
   async makeRoom(url: string, bytes: number, keep: readonly string[]): Promise<void> {
     const space = await this.#space.estimate();
     if (space === undefined) return;
-    const needed = bytes + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
+    // A file that was begun has its room already.
+    const claimed = (await this.#folder.snapshot(namesOf(url).data))?.size ?? 0;
+    const needed = Math.max(0, bytes - claimed) + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
     let missing = needed - Math.max(0, space.quota - space.usage);
     if (missing <= 0) return;
     const kept = new Set([url, ...keep].map((address) => namesOf(address).data));
