@@ -240,7 +240,22 @@ class Arriving {
     this.#writer = writer;
     const { etag, modified } = version;
     if (kept === undefined || writer.entry === undefined) {
-      writer.begin({ bytes: layout.total ?? null, chunkBytes: layout.chunkBytes, etag, modified });
+      const begin = (): void => {
+        writer.begin({ bytes: layout.total ?? null, chunkBytes: layout.chunkBytes, etag, modified });
+      };
+      try {
+        begin();
+      } catch (error) {
+        if (!(error instanceof RushlightError && error.code === "ERR_QUOTA")) throw error;
+        try {
+          await store.freeRoom(this.#url, layout.total ?? 0, this.#wanted.siblings, error);
+          begin();
+        } catch (refused) {
+          this.#closeWriter();
+          await store.remove(this.#url);
+          throw refused;
+        }
+      }
       return;
     }
     for (const [index, hash] of [...writer.entry.chunks]) if (!this.#isExpected(index, hash)) writer.lose(index);
