@@ -263,6 +263,10 @@ test("manifests: of another file, of another length, missing, a page instead, no
   server.state.files.delete(at);
   assert.deepEqual((await new Tab().load(url, { manifest: "auto" })).bytes, bytes);
   await assert.rejects(new Tab().load(url, { manifest: server.origin + at }), (e) => code("ERR_NETWORK")(e) && e.status === 404);
+  put(manifestOf(bytes, 1000));
+  server.state.fault = (request) => (request.url === at ? { status: 503 } : undefined);
+  await assert.rejects(new Tab().load(url, { manifest: "auto" }), (e) => code("ERR_NETWORK", at)(e) && e.status === 503);
+  server.state.fault = () => undefined;
   const good = manifestOf(bytes, 1000);
   for (const [wrong, word] of [
     ["{", "JSON"],
