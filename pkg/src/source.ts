@@ -112,7 +112,7 @@ class Opener {
 
 /** Of all files that are fetched for a model. */
 function addressesOf(source: Source): string[] {
-  const files = "files" in source ? Object.values({ ...source.files }) : [source];
+  const files: readonly (FileSource | undefined)[] = "files" in source ? Object.values({ ...source.files }) : [source];
   return files.flatMap((file) => {
     if (file === undefined || "file" in file) return [];
     const url = withoutFragment(file.url);

@@ -1,6 +1,7 @@
 // Our SHA-256 against node's.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import { Sha256, sha256 } from "../dist/arrival/sha256.js";
@@ -37,14 +38,14 @@ test("bytes within a larger buffer, and WebCrypto's way", async () => {
   assert.equal(await sha256(bytes), hashOf(bytes));
 });
 
-test("lengths over 512 MB are counted in 64 bits", { timeout: 60_000 }, (context) => {
+test("lengths over 512 MB are counted in 64 bits", { timeout: 120_000 }, (context) => {
   // 2^29 bytes and some are 2^32 bits and some.
   const piece = content(3, 1 << 20);
-  const [ours, blocks] = [new Sha256(), 513];
+  const [ours, theirs, blocks] = [new Sha256(), createHash("sha256"), 513];
   const began = performance.now();
   for (let block = 0; block < blocks; block++) ours.update(piece);
   const rate = blocks / ((performance.now() - began) / 1000);
-  const whole = Buffer.concat(Array(blocks).fill(piece));
-  assert.equal(ours.hex(), hashOf(whole));
+  for (let block = 0; block < blocks; block++) theirs.update(piece);
+  assert.equal(ours.hex(), theirs.digest("hex"));
   context.diagnostic(`${rate.toFixed(0)} MiB/s`);
 });

@@ -6,7 +6,7 @@ import type { Entry } from "../store/journal.js";
 import type { Store } from "../store/store.js";
 import type { StoredReader, StoredWriter } from "../store/stored.js";
 import { Download, type Layout, segmentChunks } from "./download.js";
-import { isHash, type Manifest } from "./manifest.js";
+import type { Manifest } from "./manifest.js";
 import { findManifest, manifestBeside, readText } from "./manifest_file.js";
 import { agree, type Answer, type Fetch, Remote, same, type Version } from "./remote.js";
 import { type Hold, Passing, type Patience, Retries, retried } from "./retry.js";
@@ -46,9 +46,6 @@ export interface Arrival {
 
 /** Opens a file. Its chunks have to be read to their end, or the loop over them left: until then the file is locked. */
 export async function arrive(url: string, wanted: Wanted, world: World, signal: AbortSignal): Promise<Arrival> {
-  if (wanted.sha256 !== null && !isHash(wanted.sha256)) {
-    throw new RushlightError("ERR_BAD_ARGUMENT", `sha256: expected 64 hexadecimal digits, got ${wanted.sha256}`);
-  }
   return await new Arriving(url, wanted, world, signal).open();
 }
 
@@ -107,7 +104,7 @@ class Arriving {
       return { total: beginning.layout.total, chunks: this.#deliver(beginning, 0), cached };
     } catch (error) {
       this.#close();
-      throw plain(error);
+      throw this.#signal.aborted ? abortError(this.#signal) : plain(error);
     }
   }
 
@@ -238,16 +235,27 @@ class Arriving {
 
   async #openWriter(store: Store, { layout, version }: Beginning, kept: Entry | undefined): Promise<void> {
     if (kept === undefined) await store.remove(this.#url);
-    let missing = layout.total ?? 0;
-    for (const index of kept?.chunks.keys() ?? []) {
-      if (this.#isExpected(index, kept?.chunks.get(index))) missing -= Math.min(layout.chunkBytes, missing);
-    }
-    await store.makeRoom(this.#url, missing, this.#wanted.siblings);
+    await store.makeRoom(this.#url, layout.total ?? 0, this.#wanted.siblings);
     const writer = await store.write(this.#url);
     this.#writer = writer;
     const { etag, modified } = version;
     if (kept === undefined || writer.entry === undefined) {
-      writer.begin({ bytes: layout.total ?? null, chunkBytes: layout.chunkBytes, etag, modified });
+      const begin = (): void => {
+        writer.begin({ bytes: layout.total ?? null, chunkBytes: layout.chunkBytes, etag, modified });
+      };
+      try {
+        begin();
+      } catch (error) {
+        if (!(error instanceof RushlightError && error.code === "ERR_QUOTA")) throw error;
+        try {
+          await store.freeRoom(this.#url, layout.total ?? 0, this.#wanted.siblings, error);
+          begin();
+        } catch (refused) {
+          this.#closeWriter();
+          await store.remove(this.#url);
+          throw refused;
+        }
+      }
       return;
     }
     for (const [index, hash] of [...writer.entry.chunks]) if (!this.#isExpected(index, hash)) writer.lose(index);

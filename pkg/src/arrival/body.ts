@@ -12,28 +12,22 @@ export async function* readBody(
   silenceMs = Infinity,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader();
-  let silent = false;
   const close = (): void => void reader.cancel().catch(() => undefined);
   signal.addEventListener("abort", close, { once: true });
   try {
     for (;;) {
-      if (signal.aborted) throw abortError(signal);
-      const timer = Number.isFinite(silenceMs)
-        ? setTimeout(() => {
-            silent = true;
-            close();
-          }, silenceMs)
-        : undefined;
+      throwIfAborted(signal);
       let result;
       try {
-        result = await reader.read();
+        result = await within(silenceMs, reader.read());
       } catch (error) {
-        throw signal.aborted ? abortError(signal) : broken(what, error);
-      } finally {
-        clearTimeout(timer);
+        throwIfAborted(signal);
+        throw broken(what, error);
       }
-      if (signal.aborted) throw abortError(signal);
-      if (silent) throw new Passing(new RushlightError("ERR_NETWORK", `${what}: nothing arrived for ${silenceMs / 1000} s`));
+      throwIfAborted(signal);
+      if (result === SILENCE) {
+        throw new Passing(new RushlightError("ERR_NETWORK", `${what}: nothing arrived for ${silenceMs / 1000} s`));
+      }
       if (result.done) return;
       yield result.value;
     }
@@ -41,4 +35,26 @@ export async function* readBody(
     signal.removeEventListener("abort", close);
     close();
   }
+}
+
+const SILENCE = Symbol("silence");
+
+/** What a promise gives, or `SILENCE` if it takes too long. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof SILENCE> {
+  if (!Number.isFinite(ms)) return await promise;
+  let timer;
+  const silence = new Promise<typeof SILENCE>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(SILENCE);
+    }, ms);
+  });
+  try {
+    return await Promise.race([promise, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw abortError(signal);
 }

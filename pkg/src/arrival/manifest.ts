@@ -5,9 +5,6 @@ import { RushlightError } from "../errors.js";
 /** The largest chunk that a manifest may have: chunks are checked in memory. */
 const MOST_CHUNK_BYTES = 64 << 20;
 
-/** What is appended to a file's address where its manifest is looked for. */
-export const MANIFEST_SUFFIX = ".sha256.json";
-
 /** Length and hashes of a file. Hashes are SHA-256, in lower-case hexadecimal digits. */
 export interface Manifest {
   /** Bytes of the file. */

@@ -2,9 +2,12 @@
 
 import { RushlightError } from "../errors.js";
 import { readBody } from "./body.js";
-import { type Manifest, MANIFEST_SUFFIX, parseManifest } from "./manifest.js";
+import { type Manifest, parseManifest } from "./manifest.js";
 import type { Remote } from "./remote.js";
 import { Passing } from "./retry.js";
+
+/** What is appended to a file's address where its manifest is looked for: `rushlight manifest` writes it there. */
+const MANIFEST_SUFFIX = ".sha256.json";
 
 /** The largest manifest that is read: that of a file of 200 GB. */
 const MOST_BYTES = 16 << 20;
@@ -30,9 +33,9 @@ export async function findManifest(
     text = await read();
   } catch (error) {
     const cause = error instanceof Passing ? error.error : error;
-    const unreachable = cause instanceof RushlightError && cause.code === "ERR_NETWORK";
-    // The server said that there is none, or there is no server.
-    if (unreachable && (cause.status === undefined ? offline : optional)) return undefined;
+    if (!(cause instanceof RushlightError) || cause.code !== "ERR_NETWORK") throw cause;
+    // That there is none must be said: a server that only fails to answer would make every file an unchecked one.
+    if (error instanceof Passing ? offline : optional) return undefined;
     throw cause;
   }
   // Many servers answer unknown addresses with a page.

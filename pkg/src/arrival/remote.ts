@@ -151,13 +151,11 @@ export class Remote {
   /** Fails where the server says nothing for too long. */
   async #request(method: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     const controller = new AbortController();
-    let late = false;
     const abort = (): void => {
       controller.abort();
     };
     const timer = setTimeout(() => {
-      late = true;
-      abort();
+      controller.abort(new Error(`no answer within ${this.#silenceMs / 1000} s`));
     }, this.#silenceMs);
     signal.addEventListener("abort", abort);
     try {
@@ -168,7 +166,8 @@ export class Remote {
       return response;
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
-      throw broken(`fetching ${this.url}`, late ? new Error(`no answer within ${this.#silenceMs / 1000} s`) : error);
+      // Its reason, where we gave it up.
+      throw broken(`fetching ${this.url}`, controller.signal.aborted ? controller.signal.reason : error);
     } finally {
       clearTimeout(timer);
       // From here on whoever reads the body listens.

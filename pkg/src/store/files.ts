@@ -66,14 +66,27 @@ class OpfsFolder implements Folder {
     const handle = (await this.#directory.getFileHandle(name, { create: true })) as unknown as {
       createSyncAccessHandle(): Promise<SyncAccessHandle>;
     };
-    return new OpfsFile(await handle.createSyncAccessHandle());
+    return new OpfsFile(await patiently(() => handle.createSyncAccessHandle()));
   }
 
   async remove(name: string): Promise<void> {
     try {
-      await this.#directory.removeEntry(name);
+      await patiently(() => this.#directory.removeEntry(name));
     } catch (error) {
       if (!isMissing(error)) throw error;
+    }
+  }
+}
+
+/** A tab that was closed gives its locks back at once, and its files a little later. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const isOpen = error instanceof DOMException && error.name === "NoModificationAllowedError";
+      if (!isOpen || tries === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 }

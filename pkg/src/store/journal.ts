@@ -14,7 +14,7 @@ export type JournalLine =
   /** A file is being stored, of which nothing is there yet. Only as a first line. */
   | {
       readonly kind: "begin";
-      readonly format: typeof FORMAT;
+      readonly format: number;
       readonly url: string;
       readonly bytes: number | null;
       readonly chunkBytes: number;

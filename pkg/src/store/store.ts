@@ -93,35 +93,56 @@ export class Store {
   }
 
   /**
-   * Sees to it that so many more bytes can be stored: removes what a crash left behind, then complete files and those that were
+   * Sees to it that a file of so many bytes can be stored: removes what a crash left behind, then complete files and those that were
    * given up, the least recently used first, but none that is locked or is to be kept. Where all of that would not be enough
    * nothing is removed, and it fails with `ERR_QUOTA`.
    */
   async makeRoom(url: string, bytes: number, keep: readonly string[]): Promise<void> {
     const space = await this.#space.estimate();
     if (space === undefined) return;
-    const needed = bytes + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
-    let missing = needed - Math.max(0, space.quota - space.usage);
+    // A file that was begun has its room already.
+    const claimed = (await this.#folder.snapshot(namesOf(url).data))?.size ?? 0;
+    const needed = Math.max(0, bytes - claimed) + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
+    const missing = needed - Math.max(0, space.quota - space.usage);
     if (missing <= 0) return;
+    await this.#remove(missing, url, keep, (possible) => noRoom(url, needed, space, possible));
+  }
+
+  /** As `makeRoom`, when the browser has refused the room although its estimate was higher: some only ever say the same. */
+  async freeRoom(url: string, bytes: number, keep: readonly string[], cause: unknown): Promise<void> {
+    await this.#remove(bytes, url, keep, () => {
+      const message = `${url}: keeping this file takes ${size(bytes)}, which the browser refuses: ${ADVICE}`;
+      return new RushlightError("ERR_QUOTA", message, { cause });
+    });
+  }
+
+  /** Removes so many bytes, or nothing if there are fewer. */
+  async #remove(
+    bytes: number,
+    url: string,
+    keep: readonly string[],
+    refusal: (possible: number) => RushlightError,
+  ): Promise<void> {
     const kept = new Set([url, ...keep].map((address) => namesOf(address).data));
     const candidates = (await this.#candidates()).filter(({ names }) => !kept.has(names.data));
-    const possible = candidates.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (possible < missing) throw noRoom(url, needed, space, possible);
-    for (const { names, bytes } of candidates) {
+    const possible = candidates.reduce((sum, candidate) => sum + candidate.bytes, 0);
+    if (possible < bytes) throw refusal(possible);
+    let missing = bytes;
+    for (const candidate of candidates) {
       if (missing <= 0) return;
-      const release = await this.#locks.acquire(names.lock, { mode: "exclusive", now: true });
+      const release = await this.#locks.acquire(candidate.names.lock, { mode: "exclusive", now: true });
       if (release === undefined) continue;
       try {
-        await this.#folder.remove(names.journal);
-        await this.#folder.remove(names.data);
-        missing -= bytes;
+        await this.#folder.remove(candidate.names.journal);
+        await this.#folder.remove(candidate.names.data);
+        missing -= candidate.bytes;
       } catch {
         // Somebody without a lock has it open.
       } finally {
         release();
       }
     }
-    if (missing > 0) throw noRoom(url, needed, space, 0);
+    if (missing > 0) throw refusal(0);
   }
 
   /** What may be removed, in the order in which to remove it. */
@@ -185,12 +206,13 @@ async function guard<T>(url: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+const ADVICE = 'make room with cache.delete, ask for more with cache.persist, or load with cache: "none"';
+
 function noRoom(url: string, bytes: number, space: { usage: number; quota: number }, possible: number): RushlightError {
   const free = Math.max(0, space.quota - space.usage) + possible;
   const message =
     `${url}: keeping this file takes ${size(bytes)}, and the browser has room for ${size(free)} ` +
-    `(it gives this site ${size(space.quota)}, of which ${size(space.usage)} are used): make room with cache.delete, ` +
-    'ask for more with cache.persist, or load with cache: "none"';
+    `(it gives this site ${size(space.quota)}, of which ${size(space.usage)} are used): ${ADVICE}`;
   return new RushlightError("ERR_QUOTA", message);
 }
 

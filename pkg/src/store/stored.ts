@@ -59,11 +59,15 @@ export class StoredWriter {
     return this.#entry?.chunks.has(index) ?? false;
   }
 
-  /** Begins anew: forgets whatever is there. */
+  /**
+   * Begins anew: forgets whatever is there. The file gets its room at once: browsers set more aside than is needed for one that
+   * grows.
+   */
   begin(about: Pick<Entry, "bytes" | "chunkBytes" | "etag" | "modified">): void {
     this.#guarded(() => {
       this.#journal.truncate(0);
       this.#data.truncate(0);
+      this.#data.truncate(about.bytes ?? 0);
       this.#end = 0;
       this.#entry = undefined;
       this.#append(beginLine({ url: this.#url, ...about }, this.#now()));
