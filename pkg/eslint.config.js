@@ -19,12 +19,15 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         AbortController: "readonly",
+        DOMException: "readonly",
         File: "readonly",
         MessageChannel: "readonly",
         performance: "readonly",
         Response: "readonly",
         ReadableStream: "readonly",
         setTimeout: "readonly",
+        TextDecoder: "readonly",
+        TextEncoder: "readonly",
         URL: "readonly",
         WebAssembly: "readonly",
       },
