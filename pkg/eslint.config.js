@@ -32,6 +32,8 @@ export default tseslint.config(
         Response: "readonly",
         ReadableStream: "readonly",
         setTimeout: "readonly",
+        TextDecoder: "readonly",
+        TextEncoder: "readonly",
         URL: "readonly",
         WebAssembly: "readonly",
       },

@@ -39,7 +39,7 @@ fn a_load_takes_what_was_told() {
             assert!(told.failure.is_none(), "{}: {:?}", spec.name, told.failure);
             let tensors: usize = file.len() - taken;
             assert!(taken < 20_000 && tensors > 0, "{}: {taken} bytes", spec.name);
-            let session = load(&[file.clone()], wanted, Host::native()).expect("the model loads");
+            let session = load(std::slice::from_ref(&file), wanted, Host::native()).expect("the model loads");
             let info = session.info();
             assert_eq!((told.name.as_str(), told.architecture.as_str()), (spec.name, spec.arch));
             assert_eq!(told.parameters, info.parameters as u64, "{}", spec.name);

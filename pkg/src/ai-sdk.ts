@@ -125,7 +125,7 @@ interface Outcome {
 
 function outcome(stats: ChatStats | undefined): Outcome {
   if (stats === undefined) throw new RushlightError("ERR_INTERNAL", "the answer ended without its statistics");
-  const { reason, promptTokens, tokens, cachedTokens = 0 } = stats;
+  const { reason, promptTokens, tokens, cachedTokens } = stats;
   const { firstTokenMs, prefillTokensPerSecond, decodeTokensPerSecond } = stats;
   return {
     finishReason: { unified: reason === "stop" || reason === "stop_text" ? "stop" : "length", raw: reason },

@@ -127,7 +127,7 @@ function finishReason({ reason }: GenerateStats): FinishReason {
   return reason === "stop" || reason === "stop_text" ? "stop" : "length";
 }
 
-function usageOf({ promptTokens, tokens, cachedTokens = 0 }: ChatStats): CompletionUsage {
+function usageOf({ promptTokens, tokens, cachedTokens }: ChatStats): CompletionUsage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: tokens,
