@@ -1,5 +1,5 @@
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { fileCache } from "../engine";
 import { answered, target } from "../state/asking";
@@ -10,7 +10,7 @@ export function Reader(): VNode {
   const doc = documents.value.find(({ id }) => id === shown.value);
   const body = useRef<HTMLDivElement>(null);
   const goal = target.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (goal !== undefined && goal.document === doc?.id && body.current !== null) reveal(body.current, goal.start, goal.focus);
   }, [goal, doc]);
   useEffect(() => {
