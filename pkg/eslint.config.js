@@ -24,7 +24,6 @@ export default tseslint.config(
         DOMException: "readonly",
         fetch: "readonly",
         Headers: "readonly",
-        process: "readonly",
         File: "readonly",
         MessageChannel: "readonly",
         performance: "readonly",

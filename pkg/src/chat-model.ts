@@ -13,8 +13,8 @@ export interface ChatAnswer extends AsyncIterable<Piece> {
   readonly stats: ChatStats | undefined;
 }
 
-/** Statistics, and how many of the prompt's tokens were there from an earlier turn, where that is counted. */
-export type ChatStats = GenerateStats & { readonly cachedTokens?: number };
+/** Statistics of an answer. */
+export type ChatStats = GenerateStats;
 
 /** A model that holds conversations: any loaded one whose file has a chat template. */
 export interface ChatModel {

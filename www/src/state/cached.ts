@@ -16,7 +16,6 @@ export const persistent = signal(false);
 
 /** Looks up what is kept. */
 export async function lookUp(): Promise<void> {
-  if (fileCache === undefined) return;
   try {
     const files = await fileCache.list();
     kept.value = files.toSorted((a, b) => b.lastUsed - a.lastUsed);
@@ -31,7 +30,7 @@ export async function lookUp(): Promise<void> {
 /** Deletes a file. */
 export async function discard(url: string): Promise<void> {
   try {
-    await fileCache?.delete(url);
+    await fileCache.delete(url);
   } catch (error) {
     fail(error);
   }
@@ -41,7 +40,7 @@ export async function discard(url: string): Promise<void> {
 /** Asks the browser to keep it all. */
 export async function persist(): Promise<void> {
   try {
-    persistent.value = (await fileCache?.persist()) ?? false;
+    persistent.value = await fileCache.persist();
   } catch (error) {
     fail(error);
   }

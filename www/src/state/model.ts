@@ -5,7 +5,6 @@ import { signal } from "@preact/signals";
 import {
   type BackendChoice,
   type BuildChoice,
-  cachedBytes,
   type KvFormat,
   loadModel,
   type LoadOptions,
@@ -123,8 +122,7 @@ async function load(from: File | string, words: string, wanted: LoadOptions, sig
   busyWith("loading", words);
   const measure = follow("bytes");
   const onProgress = (now: LoadProgress): void => {
-    const kept = cachedBytes(now);
-    progress.value = measure(now.loaded, now.total, kept > 0 ? `${bytes(kept)} from this machine` : undefined);
+    progress.value = measure(now.loaded, now.total, now.cached > 0 ? `${bytes(now.cached)} from this machine` : undefined);
   };
   progress.value = measure(0, undefined);
   return await loadModel(from, { ...wanted, signal, onProgress });

@@ -14,7 +14,7 @@ export async function makePlan(): Promise<void> {
   await run(async (signal) => {
     planned.value = undefined;
     busyWith("loading", "Looking at the file’s first bytes…");
-    planned.value = await plan?.(chosen.file.value ?? chosen.url.value.trim(), { signal });
+    planned.value = await plan(chosen.file.value ?? chosen.url.value.trim(), { signal });
     return planned.value?.ok === false ? "This model cannot run here." : "This model can run here.";
   });
 }

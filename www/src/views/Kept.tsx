@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import { type CachedFile, fileCache } from "../engine";
+import type { CachedFile } from "../engine";
 import { discard, kept, lookUp, persist, persistent, storage } from "../state/cached";
 import { chosen, loaded } from "../state/model";
 import { view } from "../state/presets";
@@ -18,13 +18,7 @@ export function Kept(): VNode {
   return (
     <section class="card" aria-labelledby="kept-title">
       <h3 id="kept-title">Kept on this machine</h3>
-      {fileCache === undefined ? (
-        <p id="no-cache" class="note">
-          This version keeps no models by itself: the browser’s own cache decides whether one is fetched again.
-        </p>
-      ) : (
-        <KeptFiles files={kept.value ?? []} />
-      )}
+      <KeptFiles files={kept.value ?? []} />
     </section>
   );
 }

@@ -1,7 +1,6 @@
 import type { VNode } from "preact";
 
 import type { BackendChoice, KvFormat } from "../engine";
-import { plan } from "../engine";
 import { chosen, loadChosen, loaded } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
@@ -48,12 +47,10 @@ function LoadForm(): VNode {
           </a>
           .
         </p>
-        {plan !== undefined && (
-          <button id="plan" type="button" class="end" disabled={busy.value} onClick={() => void makePlan()}>
-            Check first
-          </button>
-        )}
-        <button id="load" type="submit" class={plan === undefined ? "primary end" : "primary"} disabled={busy.value}>
+        <button id="plan" type="button" class="end" disabled={busy.value} onClick={() => void makePlan()}>
+          Check first
+        </button>
+        <button id="load" type="submit" class="primary" disabled={busy.value}>
           {loaded.value === undefined ? "Load" : "Load again"}
         </button>
       </div>

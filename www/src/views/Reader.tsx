@@ -1,7 +1,6 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
-import { fileCache } from "../engine";
 import { answered, target } from "../state/asking";
 import { type Doc, documents, shown } from "../state/documents";
 
@@ -49,9 +48,7 @@ function Explanation(): VNode {
         </li>
         <li>
           <strong>You ask.</strong>{" "}
-          {fileCache === undefined
-            ? "The model is fetched when it is first needed, and runs in this tab."
-            : "The model is fetched once and kept; after that, no network is needed."}
+          The model is fetched once and kept; after that, no network is needed.
         </li>
         <li>
           <strong>It points at its answer.</strong> You see the words in the document, how sure it is, and when the documents don’t say.
