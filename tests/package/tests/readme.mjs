@@ -6,6 +6,7 @@ import path from "node:path";
 
 import { startServer } from "../../browser/lib/server.mjs";
 import { minilmFolder } from "../../browser/lib/paths.mjs";
+import { SMALL_MODELS } from "../../browser/lib/small_models.mjs";
 import { furnish, install } from "../lib/apps.mjs";
 import { openApp } from "../lib/checks.mjs";
 
@@ -22,6 +23,9 @@ function examples(folder) {
 const EXPECTED = [
   ["document.body.append(piece.text)", { shown: /the capital of the country/ }],
   ["model.memory()", { said: /runs on the cpu, .+: .+/ }],
+  ["cache.list()", { said: /gemma-3-270m-q4_k_m\.gguf 253113024 true/ }],
+  ["await plan(", { said: /^true .+ cpu \d+ \d/m }],
+  ["model.restore(", { said: /^true$/m }],
   ["answer.stats?.decodeTokensPerSecond", { said: /^(stop|stop_text|length|context) \d/m }],
   ["likeness", { said: /^0\.[5-9]/m }],
   ["/static/rushlight/", { said: /^(compat|full)$/m }],
@@ -36,6 +40,7 @@ export default [
       const server = await startServer();
       server.state.folders = [
         ["/models/all-MiniLM-L6-v2/", minilmFolder()],
+        ["/models/", SMALL_MODELS],
         ["/static/rushlight/", path.join(folder, "node_modules/rushlight")],
         ["/", folder],
       ];
