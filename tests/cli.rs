@@ -312,7 +312,7 @@ fn fails(output: &Output, exit: i32, code: &str, says: &str) {
 fn bad_usage_is_one_line_and_exit_code_2() {
     let folder = Folder::new("usage");
     let argument = "ERR_BAD_ARGUMENT";
-    fails(&run(&[]), 2, argument, "generate, tokenize");
+    fails(&run(&[]), 2, argument, "generate, chat, tokenize");
     fails(&run(&["write"]), 2, argument, "write");
     fails(&run(&["generate"]), 2, argument, "--model");
     fails(&run(&["tokenize", "--text", "a"]), 2, argument, "--model");
