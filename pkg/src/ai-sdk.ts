@@ -22,10 +22,11 @@ import type {
 } from "@ai-sdk/provider";
 
 import { type Call, readCall } from "./ai-sdk-call.js";
-import type { ChatModel, ChatStats } from "./chat-model.js";
+import type { ChatModel } from "./chat-model.js";
 import { RushlightError } from "./errors.js";
+import type { GenerateStats } from "./types.js";
 
-export type { AdapterMessage, ChatAnswer, ChatModel, ChatStats } from "./chat-model.js";
+export type { AdapterMessage, ChatAnswer, ChatModel } from "./chat-model.js";
 
 /** The name under which the SDK finds our own options and metadata. */
 const PROVIDER = "rushlight";
@@ -123,7 +124,7 @@ interface Outcome {
   readonly providerMetadata: SharedV4ProviderMetadata;
 }
 
-function outcome(stats: ChatStats | undefined): Outcome {
+function outcome(stats: GenerateStats | undefined): Outcome {
   if (stats === undefined) throw new RushlightError("ERR_INTERNAL", "the answer ended without its statistics");
   const { reason, promptTokens, tokens, cachedTokens } = stats;
   const { firstTokenMs, prefillTokensPerSecond, decodeTokensPerSecond } = stats;

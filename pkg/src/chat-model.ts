@@ -10,11 +10,8 @@ export interface AdapterMessage {
 
 /** An answer as it is being written, with its statistics once it is over. */
 export interface ChatAnswer extends AsyncIterable<Piece> {
-  readonly stats: ChatStats | undefined;
+  readonly stats: GenerateStats | undefined;
 }
-
-/** Statistics of an answer. */
-export type ChatStats = GenerateStats;
 
 /** A model that holds conversations: any loaded one whose file has a chat template. */
 export interface ChatModel {

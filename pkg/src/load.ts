@@ -7,9 +7,9 @@ import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
 
 /**
- * Loads a GGUF model from an address (of a split one that of its first part, `NAME-00001-of-0000N.gguf`) or from a file that the visitor chose, or an embedding model in safetensors from its files or
- * from the address of the folder that they lie in, which ends with a slash. The bytes stream to the GPU, or into the WebAssembly
- * memory, as they arrive.
+ * Loads a GGUF model from an address (of a split one that of its first part, `NAME-00001-of-0000N.gguf`) or from a file that the
+ * visitor chose, or an embedding model in safetensors from its files or from the address of the folder that they lie in, which ends
+ * with a slash. The bytes stream to the GPU, or into the WebAssembly memory, as they arrive.
  */
 export async function loadModel(from: string | URL | Blob | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
@@ -72,7 +72,8 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   oneOf("kv", kv, ["f16", "f32"]);
   if (context !== null) positive("context", context);
   positive("threads", threads);
-  return { source: sourceOf(from), arrival: arrivalRequest(options), backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+  const [source, arrival] = [sourceOf(from), arrivalRequest(options)];
+  return { source, arrival, backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
 }
 
 /** Requests at a time at most: no server likes more. */

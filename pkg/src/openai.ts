@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { ChatModel, ChatStats } from "./chat-model.js";
+import type { ChatModel } from "./chat-model.js";
 import { RushlightError } from "./errors.js";
 import { type Asked, readRequest } from "./openai-request.js";
 import type {
@@ -26,7 +26,7 @@ import type {
 } from "./openai-types.js";
 import type { Alternative, GenerateStats, Piece } from "./types.js";
 
-export type { AdapterMessage, ChatAnswer, ChatModel, ChatStats } from "./chat-model.js";
+export type { AdapterMessage, ChatAnswer, ChatModel } from "./chat-model.js";
 export type * from "./openai-types.js";
 
 /** What cannot be said in the JSON. */
@@ -118,7 +118,7 @@ function envelope(model: ChatModel): Pick<ChatCompletion, "id" | "created" | "mo
   return { id: `chatcmpl-${id}`, created: Math.floor(Date.now() / 1000), model: model.info.name || model.info.architecture };
 }
 
-function statsOf(stats: ChatStats | undefined): ChatStats {
+function statsOf(stats: GenerateStats | undefined): GenerateStats {
   if (stats === undefined) throw new RushlightError("ERR_INTERNAL", "the answer ended without its statistics");
   return stats;
 }
@@ -127,7 +127,7 @@ function finishReason({ reason }: GenerateStats): FinishReason {
   return reason === "stop" || reason === "stop_text" ? "stop" : "length";
 }
 
-function usageOf({ promptTokens, tokens, cachedTokens }: ChatStats): CompletionUsage {
+function usageOf({ promptTokens, tokens, cachedTokens }: GenerateStats): CompletionUsage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: tokens,

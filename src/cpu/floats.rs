@@ -75,7 +75,7 @@ on_level! {
     fn interleave(to: &mut [f32], rows: &[f32], stride: usize) = interleave_any
 }
 
-/// The same.
+/// `interleave` inside code that is compiled for a level.
 #[inline(always)]
 pub fn interleave_any<S: Simd>(to: &mut [f32], rows: &[f32], stride: usize) {
     let steps = to.len() / S::TILE;

@@ -15,6 +15,6 @@ export async function makePlan(): Promise<void> {
     planned.value = undefined;
     busyWith("loading", "Looking at the file’s first bytes…");
     planned.value = await plan(chosen.file.value ?? chosen.url.value.trim(), { signal });
-    return !planned.value.ok ? "This model cannot run here." : "This model can run here.";
+    return planned.value.ok ? "This model can run here." : "This model cannot run here.";
   });
 }
