@@ -110,6 +110,7 @@ fn answers_are_the_same_as_text_and_as_json() {
     assert_eq!(stats["backend"]["reason"], "asked for");
     assert_eq!(stats["finish"], "length");
     assert_eq!(number(stats, "/tokens"), 9.0);
+    assert_eq!(number(stats, "/cached_tokens"), 0.0);
     for positive in [
         "load_ms",
         "first_token_ms",

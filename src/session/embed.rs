@@ -101,6 +101,7 @@ impl Embedder {
             trained_context: self.config.context,
             kv: DType::F32,
             dimensions: Some(self.config.width),
+            chat: false,
             backend: self.executor.info(),
             reason: self.reason.clone(),
             timings: self.timings,

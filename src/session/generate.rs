@@ -23,6 +23,8 @@ pub struct GenerateOptions {
     pub logprobs: Option<usize>,
     /// Whether special tokens are recognised in the prompt.
     pub parse_special: bool,
+    /// Take from the cache what the prompt has in common with the one before it and its answer.
+    pub reuse: bool,
 }
 
 impl Default for GenerateOptions {
@@ -35,6 +37,7 @@ impl Default for GenerateOptions {
             ignore_eos: false,
             logprobs: None,
             parse_special: true,
+            reuse: true,
         }
     }
 }
@@ -96,8 +99,10 @@ impl Finish {
 pub struct Stats {
     /// Why it ended.
     pub finish: Finish,
-    /// Tokens of the prompt.
+    /// Tokens of the prompt, those in the cache included.
     pub prompt_tokens: usize,
+    /// Tokens of the prompt that were in the cache, from the prompts and answers before it.
+    pub cached_tokens: usize,
     /// Tokens that were written.
     pub tokens: usize,
     /// From the start to the first token.
@@ -109,9 +114,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Tokens of the prompt per second.
+    /// Tokens of the prompt per second, those in the cache not counted.
     pub fn prefill_per_second(&self) -> f64 {
-        rate(self.prompt_tokens, self.prefill_ms)
+        rate(self.prompt_tokens.saturating_sub(self.cached_tokens), self.prefill_ms)
     }
 
     /// Tokens per second after the first.
@@ -147,6 +152,7 @@ pub(super) struct Generation {
     /// Prompt and answer.
     ids: Vec<u32>,
     prompt_tokens: usize,
+    cached_tokens: usize,
     max_tokens: usize,
     finish: Option<Finish>,
     started: f64,
@@ -192,6 +198,7 @@ impl Session {
             decoder: Tokenizer::stream_owned(Arc::clone(&self.tokenizer), &ids, true),
             stop: StopMatcher::new(options.stop.iter().cloned())?,
             prompt_tokens: ids.len(),
+            cached_tokens: 0,
             max_tokens,
             finish: (max_tokens == 0).then_some(Finish::Length),
             ids,
@@ -257,7 +264,10 @@ impl Session {
         let head = if greedy { Head::Greedy } else { Head::Logits };
         let written = generation.ids.len() - generation.prompt_tokens;
         let ready = if written == 0 {
-            self.prefill(head, &generation.ids, MAX_CHUNK).await?
+            if generation.options.reuse {
+                generation.cached_tokens = self.held.reusable(&generation.ids);
+            }
+            self.prefill(head, &generation.ids, generation.cached_tokens, MAX_CHUNK).await?
         } else {
             let last = generation.ids.len() - 1;
             self.run(head, &generation.ids[last..], last).await?
@@ -331,6 +341,7 @@ impl Generation {
         let stats = Stats {
             finish: self.finish.unwrap_or(Finish::EndToken),
             prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens,
             tokens,
             first_token_ms: self.first_token_at - self.started,
             prefill_ms: self.prefill_ms,

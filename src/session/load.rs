@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
-use super::{Embedder, Host, Session, SessionError};
+use super::{Embedder, Host, Session, SessionError, SpanReader};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::safetensors::SafetensorsReader;
 use crate::formats::{Reader, TensorInfo, quant};
@@ -56,6 +56,7 @@ pub(super) struct ModelHead {
     pub config: Config,
     pub tokenizer: Arc<Tokenizer>,
     pub name: String,
+    pub chat_template: Option<String>,
     pub tensors: Vec<TensorDesc>,
     /// Tensors that the host needs, by name.
     pub host_tensors: Vec<(String, Vec<f32>)>,
@@ -228,6 +229,21 @@ impl Loader {
         Embedder::new(chosen, host, head, longest)
     }
 
+    /// As [`finish`](Loader::finish), for an encoder with a head that marks answers.
+    ///
+    /// # Errors
+    /// As [`finish`](Loader::finish); or the model has no such head.
+    pub async fn finish_span_reader(self) -> Result<SpanReader, SessionError> {
+        let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
+        let longest = wanted_context(&options, &head.config)?;
+        SpanReader::new(chosen, host, head, longest)
+    }
+
+    /// Whether the model has a head that marks answers, once the header is read.
+    pub fn marks_answers(&self) -> bool {
+        self.tensors.iter().any(|desc| desc.name.strip_suffix(".weight") == Some(names::EDGE_HEAD))
+    }
+
     async fn complete(
         mut self,
         wanted: Body,
@@ -362,8 +378,10 @@ fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError
     let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);
     let timings = LoadTimings { tokenizer_ms: host.now() - before, ..LoadTimings::default() };
     let name: Option<&str> = metadata.get("general.name").map_err(ModelError::from)?;
+    let chat_template: Option<&str> = metadata.get("tokenizer.chat_template").map_err(ModelError::from)?;
     Ok(ModelHead {
         name: name.unwrap_or(config.arch.name).to_owned(),
+        chat_template: chat_template.map(str::to_owned),
         config,
         tokenizer,
         tensors: Vec::new(),

@@ -12,7 +12,7 @@ impl Session {
         self.generation = None;
         self.check_prompt(ids)?;
         self.host.cancel.reset();
-        let ready = self.prefill(Head::Logits, ids, largest_chunk.max(1)).await?;
+        let ready = self.prefill(Head::Logits, ids, 0, largest_chunk.max(1)).await?;
         self.read_f32(ready).await
     }
 }

@@ -1,14 +1,17 @@
 //! A loaded model and its KV cache: prefill, decode, stop, cancel; or one that makes embeddings.
 
+mod along;
 pub mod backend;
 mod embed;
 mod error;
 mod generate;
+mod held;
 mod host;
 mod load;
 mod logits;
 pub mod report;
 mod score;
+pub mod spans;
 
 use std::sync::Arc;
 
@@ -19,6 +22,7 @@ pub use generate::{Event, Finish, GenerateOptions, Piece, Stats, TopToken};
 pub use host::{Breathe, CancelFlag, Host};
 pub use load::{LoadOptions, LoadTimings, Loader};
 pub use score::Score;
+pub use spans::SpanReader;
 
 use crate::model::blocks::names;
 use crate::model::{self, Config, Head, PlanOptions, rope};
@@ -28,6 +32,7 @@ use crate::tensor::{DType, TensorDesc};
 use crate::tokenizer::Tokenizer;
 use backend::Chosen;
 use generate::Generation;
+use held::{Held, Ring};
 use load::ModelHead;
 
 /// Most tokens of a prompt that one run takes.
@@ -55,6 +60,7 @@ pub struct Session {
     name: String,
     tensors: Vec<TensorDesc>,
     tokenizer: Arc<Tokenizer>,
+    chat_template: Option<String>,
     timings: LoadTimings,
     context: usize,
     kv: DType,
@@ -63,6 +69,10 @@ pub struct Session {
     /// Tokens of the next chunk of a prompt.
     chunk: usize,
     generation: Option<Generation>,
+    /// What the caches hold.
+    held: Held,
+    /// Tokens that went through the model since it was loaded.
+    tokens_run: u64,
 }
 
 /// Facts about a session, for people and pages.
@@ -86,6 +96,8 @@ pub struct SessionInfo {
     pub kv: DType,
     /// Elements of an embedding; `None` for a model that writes text.
     pub dimensions: Option<usize>,
+    /// Whether the file brings a chat template.
+    pub chat: bool,
     /// Executor and device.
     pub backend: BackendInfo,
     /// Why that executor.
@@ -110,13 +122,17 @@ impl Session {
             name: head.name,
             tensors: head.tensors,
             tokenizer: head.tokenizer,
+            chat_template: head.chat_template,
             timings: head.timings,
             context,
             kv,
             ready: Vec::new(),
             chunk: MAX_CHUNK.min(context),
             generation: None,
+            held: Held::default(),
+            tokens_run: 0,
         };
+        session.held = Held::new(session.ring());
         // Made now, so that a missing tensor or a lack of room shows at load.
         for wanted in [Head::None, Head::Greedy] {
             session.prepared(wanted)?;
@@ -138,6 +154,7 @@ impl Session {
             trained_context: self.config.context,
             kv: self.kv,
             dimensions: None,
+            chat: self.chat_template.is_some(),
             backend: self.executor.info(),
             reason: self.reason.clone(),
             timings: self.timings,
@@ -154,19 +171,41 @@ impl Session {
         &self.tokenizer
     }
 
+    /// The template that makes a prompt of a conversation, as the file brings it.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.chat_template.as_deref()
+    }
+
     /// The flag that ends whatever this session is doing.
     pub fn cancel_flag(&self) -> CancelFlag {
         self.host.cancel.clone()
+    }
+
+    /// Tokens that went through the model since it was loaded: of prompts, where they were not in the cache already, of
+    /// answers, and of texts that were scored.
+    pub fn tokens_run(&self) -> u64 {
+        self.tokens_run
     }
 
     fn max_tokens(&self) -> usize {
         MAX_CHUNK.min(self.context)
     }
 
+    fn plan_options(&self, head: Head) -> PlanOptions {
+        PlanOptions { context: self.context, max_tokens: self.max_tokens(), kv: self.kv, head }
+    }
+
+    /// The ring of the local layers, unless it holds the whole context.
+    fn ring(&self) -> Option<Ring> {
+        let local = (0..self.config.layers).find(|&layer| self.config.is_local(layer))?;
+        let slots = self.plan_options(Head::None).slots(&self.config, local);
+        let window = self.config.local.as_ref()?.window;
+        (slots < self.context).then_some(Ring { window, slots })
+    }
+
     /// The plan that ends with `head`, built on first use.
     pub fn plan(&self, head: Head) -> Result<Plan, SessionError> {
-        let options = PlanOptions { context: self.context, max_tokens: self.max_tokens(), kv: self.kv, head };
-        Ok(model::build(&self.config, &self.tensors, options)?)
+        Ok(model::build(&self.config, &self.tensors, self.plan_options(head))?)
     }
 
     fn prepared(&mut self, head: Head) -> Result<Ready, SessionError> {
@@ -212,6 +251,7 @@ impl Session {
     async fn run(&mut self, head: Head, ids: &[u32], pos: usize) -> Result<Ready, SessionError> {
         let ready = self.prepared(head)?;
         self.executor.write(names::IDS, bytemuck::cast_slice(ids))?;
+        self.held.begin(pos, ids.len());
         self.executor.begin(ready.plan, Extent { tokens: ids.len(), pos })?;
         let mut longest: f64 = 0.0;
         loop {
@@ -227,6 +267,8 @@ impl Session {
                 return Err(SessionError::Cancelled { operation: "the run" });
             }
         }
+        self.held.end(ids);
+        self.tokens_run += ids.len() as u64;
         if ids.len() == self.chunk {
             self.adapt_chunk(longest);
         }
@@ -242,9 +284,15 @@ impl Session {
         }
     }
 
-    /// Runs all of `ids` from position 0 in chunks of at most `largest`; only the last one ends with `head`.
-    async fn prefill(&mut self, head: Head, ids: &[u32], largest: usize) -> Result<Ready, SessionError> {
-        let mut pos = 0;
+    /// Runs `ids` from position `from` on, in chunks of at most `largest`; only the last one ends with `head`.
+    async fn prefill(
+        &mut self,
+        head: Head,
+        ids: &[u32],
+        from: usize,
+        largest: usize,
+    ) -> Result<Ready, SessionError> {
+        let mut pos = from;
         loop {
             let rest = &ids[pos..];
             let chunk = self.chunk.min(largest);

@@ -35,6 +35,7 @@ pub fn info(session: &Session) -> Value {
         "tokenizer_bytes": session.tokenizer().bytes(),
         "context": info.context,
         "trained_context": info.trained_context,
+        "chat": info.chat,
         "kv": info.kv.name().to_lowercase(),
         "backend": backend(&info.backend, &info.reason),
         "header_ms": info.timings.header_ms,
@@ -60,6 +61,7 @@ pub fn stats(session: &Session, stats: &Stats) -> Value {
     json!({
         "finish": stats.finish.name(),
         "prompt_tokens": stats.prompt_tokens,
+        "cached_tokens": stats.cached_tokens,
         "tokens": stats.tokens,
         "load_ms": info.timings.total_ms,
         "first_token_ms": stats.first_token_ms,

@@ -19,7 +19,7 @@ globalThis.measureGeneration = async ({ model: url, threads, first, prompt, toke
 async function timed(model, prompt, tokens) {
   const began = performance.now();
   let firstAt, lastAt;
-  const generation = model.generate(prompt, { maxTokens: tokens });
+  const generation = model.generate(prompt, { maxTokens: tokens, reuse: false });
   for await (const piece of generation) {
     if (piece.id === null) continue;
     lastAt = performance.now();

@@ -128,8 +128,12 @@ fn prompt(session: &Session, tokens: usize) -> Vec<u32> {
 async fn once(session: &mut Session, work: Work) -> Result<f64, CliError> {
     let (prompt_tokens, max_tokens) = work.shape();
     let ids = prompt(session, prompt_tokens);
-    let options =
-        GenerateOptions { max_tokens: Some(max_tokens), ignore_eos: true, ..GenerateOptions::default() };
+    let options = GenerateOptions {
+        max_tokens: Some(max_tokens),
+        ignore_eos: true,
+        reuse: false,
+        ..GenerateOptions::default()
+    };
     let start = Instant::now();
     session.start_ids(ids, options)?;
     for _ in 0..max_tokens {
