@@ -4,6 +4,7 @@
 //! against the interfaces there. Every failure becomes a JavaScript `Error` with a stable `code`. A panic is a trap, after
 //! which nothing here may be called but [`last_panic`].
 
+mod ask;
 mod json;
 
 use std::cell::RefCell;
@@ -25,6 +26,7 @@ use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Host, LoadOptions, Loader, Session,
     SessionError,
 };
+use crate::tasks::ask::AskError;
 use crate::tensor::DType;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 use json::{Adapter, Alternative, CreateOptions, End, Info, Memory, Piece, Request, Step};
@@ -136,6 +138,7 @@ impl JsCancelFlag {
 pub struct Engine {
     stage: Stage,
     cancel: CancelFlag,
+    desk: ask::Desk,
 }
 
 enum Stage {
@@ -181,7 +184,7 @@ pub async fn create_engine(
         None => Loader::new(load, host, options.file_bytes).await,
     };
     let loader = loader.map_err(session_error)?;
-    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel })
+    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel, desk: ask::Desk::default() })
 }
 
 #[wasm_bindgen]
@@ -303,13 +306,71 @@ impl Engine {
     }
 
     fn session(&mut self) -> Result<&mut Session, JsValue> {
-        match &mut self.stage {
+        self.stage.session()
+    }
+}
+
+impl Stage {
+    fn session(&mut self) -> Result<&mut Session, JsValue> {
+        match self {
             Stage::Ready(session) => Ok(session),
             Stage::Embedder(_) => {
                 Err(error("ERR_UNSUPPORTED_MODEL", "this model makes embeddings and writes no text"))
             }
             Stage::Loading(_) | Stage::Gone => Err(error("ERR_INTERNAL", "no model is loaded")),
         }
+    }
+}
+
+fn ask_error(failure: AskError) -> JsValue {
+    error(failure.code(), &failure.to_string())
+}
+
+/// Questions about documents: `AskApi` of `pkg/src/engine.ts`.
+#[wasm_bindgen]
+impl Engine {
+    /// Throws where there is nothing to answer.
+    #[wasm_bindgen(js_name = askCheck)]
+    pub fn ask_check(&self, question: &str) -> Result<(), JsValue> {
+        crate::tasks::ask::check(question).map_err(ask_error)
+    }
+
+    /// The text with line breaks that only wrap a paragraph as spaces.
+    #[wasm_bindgen(js_name = askLines)]
+    pub fn ask_lines(&self, text: &str) -> String {
+        crate::tasks::ask::text::unwrap_lines(text)
+    }
+
+    /// Takes in documents; the sentences of each as JSON.
+    #[wasm_bindgen(js_name = askOpen)]
+    pub fn ask_open(&mut self, documents: &str) -> Result<String, JsValue> {
+        to_json(&self.desk.open(parse(documents)?).map_err(ask_error)?)
+    }
+
+    /// Finds passages.
+    #[wasm_bindgen(js_name = askStart)]
+    pub fn ask_start(&mut self, request: &str) -> Result<String, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        to_json(&desk.start(stage.session()?, parse(request)?).map_err(ask_error)?)
+    }
+
+    /// Reads the next passage; how many have been read.
+    #[wasm_bindgen(js_name = askStep)]
+    pub async fn ask_step(&mut self) -> Result<usize, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        desk.step(stage.session()?).await.map_err(ask_error)
+    }
+
+    /// The answer from what has been read, as JSON.
+    #[wasm_bindgen(js_name = askAnswer)]
+    pub fn ask_answer(&self) -> Result<String, JsValue> {
+        to_json(&self.desk.answer().map_err(ask_error)?)
+    }
+
+    /// What supports a free answer, as JSON.
+    #[wasm_bindgen(js_name = askSupport)]
+    pub fn ask_support(&self, said: &str) -> Result<String, JsValue> {
+        to_json(&self.desk.support(said).map_err(ask_error)?)
     }
 }
 

@@ -1,5 +1,6 @@
 // The page's side of the channel: requests out, answers to whoever asked.
 
+import type { AskStage } from "./ask.js";
 import { type ErrorData, fromErrorData, RushlightError } from "./errors.js";
 import type { Channel, Reply, Request } from "./protocol.js";
 import type { LoadProgress, Piece } from "./types.js";
@@ -7,6 +8,7 @@ import type { LoadProgress, Piece } from "./types.js";
 /** What may be heard before the answer. */
 export interface Listeners {
   readonly onPiece?: (piece: Piece) => void;
+  readonly onStage?: (stage: AskStage) => void;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -79,6 +81,9 @@ export class Connection {
     switch (reply.type) {
       case "piece":
         pending.onPiece?.(reply.piece);
+        return;
+      case "stage":
+        pending.onStage?.(reply.stage);
         return;
       case "progress":
         pending.onProgress?.(reply.progress);

@@ -9,6 +9,7 @@
  * - `ERR_DEVICE`: the GPU reported an error.
  * - `ERR_DEVICE_LOST`: the GPU went away; the model has to be loaded again.
  * - `ERR_DISPOSED`: the model was disposed of.
+ * - `ERR_EMPTY_DOCUMENT`, `ERR_EMPTY_QUESTION`: there is nothing to read, or nothing to answer.
  * - `ERR_INTERNAL`: a mistake in Rushlight.
  * - `ERR_NETWORK`: the file could not be fetched; `status` is the HTTP status where there was one.
  * - `ERR_NO_BACKEND`: the browser has nothing that can run the model as asked.
@@ -24,6 +25,8 @@ export type ErrorCode =
   | "ERR_DEVICE"
   | "ERR_DEVICE_LOST"
   | "ERR_DISPOSED"
+  | "ERR_EMPTY_DOCUMENT"
+  | "ERR_EMPTY_QUESTION"
   | "ERR_INTERNAL"
   | "ERR_NETWORK"
   | "ERR_NO_BACKEND"

@@ -13,6 +13,7 @@
  * @module
  */
 
+export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, Passage } from "./ask.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";

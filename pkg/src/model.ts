@@ -1,3 +1,4 @@
+import { type Answer, ask, type AskOptions } from "./ask.js";
 import type { Call, Connection } from "./connection.js";
 import { abortError, RushlightError } from "./errors.js";
 import type { EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
@@ -41,6 +42,14 @@ export class Model {
     } finally {
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  /**
+   * Answers a question about documents by a stretch of them, with its exact place, or says that they have none. An `embedder` finds
+   * what the question says in other words; its vectors of each document are kept.
+   */
+  async ask(question: string, options: AskOptions): Promise<Answer> {
+    return await ask(this.#connection, question, options);
   }
 
   /** Token ids of a text, as the model would see it as a prompt. */

@@ -1,5 +1,6 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
+import type { AskRequest, AskStage } from "./ask.js";
 import type { ErrorData } from "./errors.js";
 import type { BackendChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
@@ -36,6 +37,8 @@ export type Request =
   | { readonly type: "load"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
   | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
+  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly string[]; readonly question: string }
+  | { readonly type: "ask"; readonly id: number; readonly ask: AskRequest }
   | { readonly type: "memory"; readonly id: number }
   | { readonly type: "tokenize"; readonly id: number; readonly text: string }
   | { readonly type: "detokenize"; readonly id: number; readonly ids: readonly number[] }
@@ -45,6 +48,7 @@ export type Request =
 export type Reply =
   | { readonly type: "progress"; readonly id: number; readonly progress: LoadProgress }
   | { readonly type: "piece"; readonly id: number; readonly piece: Piece }
+  | { readonly type: "stage"; readonly id: number; readonly stage: AskStage }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
   | { readonly type: "fatal"; readonly error: ErrorData };

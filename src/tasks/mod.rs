@@ -1,3 +1,4 @@
 //! What people do with models beside running them in a session.
 
+pub mod ask;
 pub mod quantise;

@@ -4,6 +4,7 @@
 import { Context } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
+import ask from "./tests/ask.mjs";
 import embed from "./tests/embed.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
@@ -28,6 +29,7 @@ const tests = [
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.
   ...soak, // Many answers in one page: nothing grows.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
+  ...ask, // Questions about a document, as the command line answers them.
   ...reference, // Gemma's tokens against the reference.
 ].filter(({ name }) => filters.length === 0 || filters.some((part) => name.includes(part)));
 
