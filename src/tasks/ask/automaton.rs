@@ -93,6 +93,14 @@ pub fn build(tokenizer: &Tokenizer, passages: &[Shown]) -> Result<(Vec<Automaton
         }
         // With a space that is not in the passage: the answer stands behind a colon.
         let Some((b' ', rest)) = piece.split_first() else { continue };
+        if rest.is_empty() {
+            // Numbers, in vocabularies that have digits by themselves: the space is said first.
+            for (automaton, starts) in automata.iter_mut().zip(&starts) {
+                for at in (0..starts.len()).filter(|&at| starts[at]) {
+                    automaton.add_start(id, Place { start: at, at });
+                }
+            }
+        }
         for &(index, at) in found.get(rest).into_iter().flatten() {
             if starts[index][at] {
                 automata[index].add_start(id, Place { start: at, at: at + rest.len() });
@@ -154,13 +162,22 @@ fn joins(c: char) -> bool {
     c.is_alphanumeric() && c < '\u{2E80}'
 }
 
+/// Whether a word or number goes on from `before` to `here`: `1,024.5` is one, and `80.1%` as well.
+fn goes_on(earlier: char, before: char, here: char, later: char) -> bool {
+    let within = |sign: char| matches!(sign, '.' | ',' | ':');
+    (joins(before) && joins(here))
+        || (within(before) && earlier.is_ascii_digit() && here.is_ascii_digit())
+        || (within(here) && before.is_ascii_digit() && later.is_ascii_digit())
+        || (before.is_ascii_digit() && here == '%')
+}
+
 /// For each byte, whether an answer may begin there.
 fn answer_starts(text: &str) -> Vec<bool> {
     let mut starts = vec![false; text.len()];
-    let mut before = ' ';
+    let (mut earlier, mut before) = (' ', ' ');
     for (at, c) in text.char_indices() {
-        starts[at] = (c.is_alphanumeric() || OPENERS.contains(c)) && !(joins(before) && joins(c));
-        before = c;
+        starts[at] = (c.is_alphanumeric() || OPENERS.contains(c)) && !goes_on(earlier, before, c, ' ');
+        (earlier, before) = (before, c);
     }
     starts
 }
@@ -168,10 +185,13 @@ fn answer_starts(text: &str) -> Vec<bool> {
 /// For each byte and the end, whether an answer may end before it.
 fn answer_ends(text: &str) -> Vec<bool> {
     let mut ends = vec![false; text.len() + 1];
-    let mut before = ' ';
+    let (mut earlier, mut before) = (' ', ' ');
+    let mut later = text.chars().skip(1).chain([' ', ' ']);
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        ends[at] = !before.is_whitespace() && !NO_ENDS.contains(before) && !(joins(before) && joins(c));
-        before = c;
+        let later = later.next().unwrap_or(' ');
+        ends[at] =
+            !before.is_whitespace() && !NO_ENDS.contains(before) && !goes_on(earlier, before, c, later);
+        (earlier, before) = (before, c);
     }
     ends
 }
@@ -183,14 +203,18 @@ mod tests {
 
     #[test]
     fn answers_begin_and_end_with_words() {
-        let text = "He paid $4.50, then (finally) left 東京.";
+        let text = "He paid $4.50 (80.1%), then (finally) left 東京.";
         let (starts, ends) = (answer_starts(text), answer_ends(text));
         let at = |part: &str| text.find(part).unwrap();
-        for part in ["He", "paid", "$4", "4.50", "50", "(finally", "finally", "東", "京"] {
+        for part in ["He", "paid", "$4", "4.50", "80", "(finally", "finally", "東", "京"] {
             assert!(starts[at(part)], "{part}");
         }
+        assert!(
+            !starts[at("50")] && !starts[at("1%")] && !ends[at(".50")] && !ends[at(".1")] && !ends[at("%")]
+        );
+        assert!(ends[at(" (80")] && ends[at("),")]);
         assert!(!starts[at("aid")] && !starts[at(" paid")] && !starts[at(") left")]);
-        for part in [" paid", ", then", ") left", " left", "京", "."] {
+        for part in [" paid", " (80", ")", ") left", " left", "京"] {
             assert!(ends[at(part)], "before {part}");
         }
         assert!(!ends[at("aid")] && !ends[at("paid")] && !ends[at(" then")]);

@@ -11,8 +11,8 @@ pub enum Kind {
     Name,
 }
 
-/// Beginnings or parts of questions that ask for a kind; the first that is found decides. English only: in other languages nothing is
-/// found, and nothing is concluded from that.
+/// Words of questions that ask for a kind; the first that is found decides. English only: in other languages nothing is found, and
+/// nothing is concluded from that.
 const CUES: &[(&str, Kind)] = &[
     ("how many", Kind::Amount),
     ("how much", Kind::Amount),
@@ -20,6 +20,7 @@ const CUES: &[(&str, Kind)] = &[
     ("how long", Kind::Amount),
     ("how old", Kind::Amount),
     ("how big", Kind::Amount),
+    ("how small", Kind::Amount),
     ("how far", Kind::Amount),
     ("how fast", Kind::Amount),
     ("how tall", Kind::Amount),
@@ -28,21 +29,28 @@ const CUES: &[(&str, Kind)] = &[
     ("what share", Kind::Amount),
     ("what size", Kind::Amount),
     ("what price", Kind::Amount),
-    ("when ", Kind::Time),
+    ("what dose", Kind::Amount),
+    ("cost", Kind::Amount),
+    ("the default", Kind::Amount),
+    ("the maximum", Kind::Amount),
+    ("the minimum", Kind::Amount),
+    ("upper bound", Kind::Amount),
+    ("part number", Kind::Amount),
+    ("which number", Kind::Amount),
+    ("which version", Kind::Amount),
+    ("which release", Kind::Amount),
+    ("when", Kind::Time),
     ("what year", Kind::Time),
     ("which year", Kind::Time),
     ("what date", Kind::Time),
     ("which date", Kind::Time),
     ("what time", Kind::Time),
     ("which week", Kind::Time),
-    ("who ", Kind::Name),
-    ("whom ", Kind::Name),
-    ("whose ", Kind::Name),
+    ("who", Kind::Name),
+    ("whom", Kind::Name),
+    ("whose", Kind::Name),
 ];
 const NUMBERS: &[&str] = &[
-    "zero",
-    "no",
-    "none",
     "one",
     "two",
     "three",
@@ -67,8 +75,6 @@ const NUMBERS: &[&str] = &[
     "half",
     "dozen",
     "unlimited",
-    "single",
-    "every",
 ];
 const TIMES: &[&str] = &[
     "january",
@@ -118,23 +124,29 @@ const TIMES: &[&str] = &[
 
 /// What a question asks for, if its words say so.
 pub fn kind(question: &str) -> Option<Kind> {
-    let question = format!("{} ", question.to_lowercase());
-    let found = |cue: &str| question.find(cue).filter(|&at| at == 0 || question[..at].ends_with(' '));
-    CUES.iter().find(|(cue, _)| found(cue).is_some()).map(|&(_, kind)| kind)
+    let question = question.to_lowercase();
+    let found = |cue: &str| {
+        question.match_indices(cue).any(|(at, _)| {
+            let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+            ends(question[..at].chars().next_back()) && ends(question[at + cue.len()..].chars().next())
+        })
+    };
+    CUES.iter().find(|(cue, _)| found(cue)).map(|&(_, kind)| kind)
 }
 
-/// 1 where the text can be of the kind, -1 where not, 0 where the question does not say.
+/// 1 where the text is of the kind, less where it may be, -1 where not, 0 where the question does not say.
 pub fn fits(kind: Option<Kind>, text: &str) -> f64 {
     let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let holds = |list: &[&str]| words().any(|word| list.contains(&word.to_lowercase().as_str()));
-    let digit = || text.chars().any(|c| c.is_numeric());
-    let fit = match kind {
-        None => return 0.0,
-        Some(Kind::Amount) => digit() || holds(NUMBERS),
-        Some(Kind::Time) => digit() || holds(TIMES),
-        Some(Kind::Name) => words().any(|word| word.starts_with(char::is_uppercase)),
-    };
-    if fit { 1.0 } else { -1.0 }
+    let digit = text.chars().any(char::is_numeric);
+    match kind {
+        None => 0.0,
+        Some(Kind::Amount | Kind::Time) if digit => 1.0,
+        Some(Kind::Amount) if holds(NUMBERS) => 0.5,
+        Some(Kind::Time) if holds(TIMES) => 0.5,
+        Some(Kind::Name) if words().any(|word| word.starts_with(char::is_uppercase)) => 1.0,
+        Some(_) => -1.0,
+    }
 }
 
 #[cfg(test)]
@@ -150,8 +162,8 @@ mod tests {
         assert_eq!(kind("Somehow many?"), None);
         assert_eq!(fits(kind("How many?"), "the last 200 notes"), 1.0);
         assert_eq!(fits(kind("How many?"), "offline mode"), -1.0);
-        assert_eq!(fits(kind("When?"), "on Mondays"), -1.0);
-        assert_eq!(fits(kind("When?"), "on Monday"), 1.0);
+        assert_eq!(fits(kind("When?"), "in the tank"), -1.0);
+        assert_eq!(fits(kind("When?"), "on Monday"), 0.5);
         assert_eq!(fits(kind("Who?"), "Ishbel MacRae"), 1.0);
         assert_eq!(fits(None, "anything"), 0.0);
     }

@@ -7,7 +7,7 @@ use super::shown::Shown;
 use super::terms::{self, Term};
 
 /// Number of features.
-pub const COUNT: usize = 13;
+pub const COUNT: usize = 15;
 /// What they are, in their order.
 pub const NAMES: [&str; COUNT] = [
     "logprob",
@@ -23,6 +23,8 @@ pub const NAMES: [&str; COUNT] = [
     "echo",
     "kind",
     "near",
+    "empty",
+    "sign",
 ];
 
 /// A question, taken apart once.
@@ -79,6 +81,9 @@ impl Context<'_> {
             self.echo(span),
             cues::fits(self.query.kind, span),
             self.near(candidate, within),
+            // Nothing but words that say nothing.
+            f64::from(u8::from(terms::terms(span).is_empty())),
+            f64::from(u8::from(span.ends_with(|c: char| c.is_ascii_punctuation()))),
         ]
     }
 

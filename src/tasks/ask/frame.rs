@@ -13,7 +13,7 @@ struct Example {
 const INSTRUCTION: &str =
     "Answer the question from the context. If the context does not answer it, write: unanswerable.";
 
-/// Short answers in the words of the text, of several kinds; two of five have none.
+/// Short answers in the words of the text, of several kinds; two of six have none.
 const EXAMPLES: &[Example] = &[
     Example {
         context: "The bakery in Mill Lane opens at six in the morning and closes at two. It is shut on Mondays.",
@@ -29,6 +29,11 @@ const EXAMPLES: &[Example] = &[
         context: "The survey counted 312 herons on the lower lake. It was led by Marta Lindqvist, who had worked in Uppsala before.",
         question: "Who led the survey?",
         answer: "Marta Lindqvist",
+    },
+    Example {
+        context: "The survey counted 312 herons on the lower lake. It was led by Marta Lindqvist, who had worked in Uppsala before.",
+        question: "How many herons were counted?",
+        answer: "312",
     },
     Example {
         context: "To clear the memory, hold the reset key for five seconds. The lamp turns green when the device is ready.",

@@ -30,6 +30,7 @@ use automaton::{Automaton, Closers};
 use features::{COUNT, Context, Query};
 use read::Reader;
 use shown::Shown;
+use weights::Weights;
 
 /// Passages that are read for a question, by default.
 pub const PASSAGES: usize = 3;
@@ -156,12 +157,13 @@ impl Asking {
             Reader { session, closers: &self.closers, frame: &self.frame, question: &self.question };
         let reading = reader.read(&shown.text, automaton).await?;
         let similarities = self.similarities.as_deref();
+        let weights = self.weights();
         let context = Context { library, query: &self.query, found, shown, reading: &reading, similarities };
         let document = library.passages().get(found.passage).map_or(0, |passage| passage.document);
         for candidate in &reading.candidates {
             let features = context.features(candidate);
             let bytes = shown.to_document(&(candidate.start..candidate.end));
-            let score = features.iter().zip(weights::RANK).map(|(feature, weight)| feature * weight).sum();
+            let score = features.iter().zip(weights.rank).map(|(feature, weight)| feature * weight).sum();
             self.scored.push(Scored { document, bytes, features, score });
         }
         self.read += 1;
@@ -190,7 +192,7 @@ impl Asking {
     /// The answer from what has been read.
     pub fn answer(&self, library: &Library) -> Answer {
         let ranked = self.ranked();
-        let answered = answerable(&ranked);
+        let answered = answerable(&ranked, self.weights());
         // Spans share what is left by their scores.
         let best = ranked.first().map_or(0.0, |best| best.score);
         let total: f64 = ranked.iter().map(|span| (span.score - best).exp()).sum();
@@ -219,6 +221,10 @@ impl Asking {
         Answer { answer: answer.join(" "), confidence: answered, null_score, spans, alternatives, passages }
     }
 
+    fn weights(&self) -> &'static Weights {
+        if self.similarities.is_some() { &weights::WITH_VECTORS } else { &weights::BY_WORDS }
+    }
+
     fn read_passages(&self, library: &Library) -> Vec<Span> {
         let found = self.found.iter().take(self.read);
         found
@@ -229,7 +235,7 @@ impl Asking {
 }
 
 /// Probability that the best of these spans is an answer.
-fn answerable(ranked: &[Scored]) -> f64 {
+fn answerable(ranked: &[Scored], weights: &Weights) -> f64 {
     let Some(best) = ranked.first() else { return 0.0 };
     // One that holds the best, or is held by it, is no rival.
     let apart = |other: &&Scored| {
@@ -239,7 +245,7 @@ fn answerable(ranked: &[Scored]) -> f64 {
     };
     let ahead = ranked.iter().find(apart).map_or(10.0, |next| best.score - next.score).min(10.0);
     let evidence = best.features.into_iter().chain([ahead, 1.0]);
-    let odds: f64 = evidence.zip(weights::ANSWER).map(|(feature, weight)| feature * weight).sum();
+    let odds: f64 = evidence.zip(weights.answer).map(|(feature, weight)| feature * weight).sum();
     1.0 / (1.0 + (-odds).exp())
 }
 

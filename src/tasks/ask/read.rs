@@ -15,8 +15,10 @@ use crate::tokenizer::EncodeOptions;
 
 /// Tokens of an answer, at most.
 const LONGEST_ANSWER: usize = 16;
-/// Runs of the model for the paths of one passage, at most.
+/// Paths of one passage that are run to their ends, at most.
 const RUNS: usize = 8;
+/// Paths of one passage that are parted by a further token, at most.
+const PARTS: usize = 8;
 /// A path is left when it is less likely than the best answer by this factor's logarithm.
 const MARGIN: f64 = 4.0;
 /// Tokens of a path that are run at once: in between it may be left.
@@ -249,8 +251,11 @@ impl Reader<'_> {
     ) -> Result<Vec<Candidate>, AskError> {
         let mut found: HashMap<(usize, usize), Candidate> = HashMap::new();
         let mut best = f64::NEG_INFINITY;
-        for _ in 0..RUNS {
-            let Some(path) = paths.pop() else { break };
+        let (mut runs, mut parts) = (0, 0);
+        while runs < RUNS
+            && parts < PARTS
+            && let Some(path) = paths.pop()
+        {
             if path.logprob < best - MARGIN {
                 break;
             }
@@ -264,9 +269,11 @@ impl Reader<'_> {
             };
             match path.places[..] {
                 [place] => {
+                    runs += 1;
                     self.run_to_end(asked, &path, place, reached).await?.into_iter().for_each(&mut keep);
                 }
                 _ => {
+                    parts += 1;
                     let (ended, further) = self.part(asked, &path).await?;
                     ended.into_iter().for_each(&mut keep);
                     paths.extend(further);

@@ -131,7 +131,7 @@ mod tests {
         let found: Vec<&str> =
             sentences(text, &sentence_ends(text)).into_iter().map(|at| &text[at]).collect();
         assert_eq!(found, ["One is here.", "Two is, too!", "Three"]);
-        assert_eq!(sentences(" \n", &[1, 2]), []);
+        assert!(sentences(" \n", &[1, 2]).is_empty());
         assert_eq!(sentences("ab", &[9]), [0..2], "ends outside the text count for nothing");
     }
 
