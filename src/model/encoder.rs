@@ -47,7 +47,7 @@ pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan
         x = builder.encoder_attention(layer, x, spans)?;
         x = builder.encoder_feed_forward(layer, x)?;
     }
-    let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, names::EDGES)?;
+    let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, "edge_product")?;
     let bias = builder.vector(&format!("{}.bias", names::EDGE_HEAD), 2)?;
     let out = builder.plan.add(Storage::Output, names::EDGES, DType::F32, Rows::Tokens, 2);
     builder.plan.step_into(Add, &[product, bias], out);

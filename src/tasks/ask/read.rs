@@ -358,7 +358,7 @@ impl Reader<'_> {
                     let allowed: Vec<f32> = automaton.next(here).map(|(id, _)| logit(logits, id)).collect();
                     let allowed = log_add(log_sum_exp(allowed.into_iter()), end);
                     let said = index + 1 - from;
-                    if automaton.may_end(at) {
+                    if at > place.start && automaton.may_end(at) {
                         candidates.push(Candidate {
                             start: place.start,
                             end: at,
@@ -402,7 +402,9 @@ impl Reader<'_> {
                 let row = Row::of(logits, closers);
                 let tokens: Vec<f32> = successors.keys().map(|&id| logit(logits, id)).collect();
                 let allowed = log_add(log_sum_exp(tokens.into_iter()), log_add(row.line, row.stop));
-                for &place in path.places.iter().filter(|place| automaton.may_end(place.at)) {
+                for &place in
+                    path.places.iter().filter(|place| place.at > place.start && automaton.may_end(place.at))
+                {
                     let end = end_of_answer(&row, passage, place.at);
                     ended.push(Candidate {
                         start: place.start,
