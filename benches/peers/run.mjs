@@ -1,6 +1,7 @@
 // Measures both sides in one headless Chromium, page by page in turn, and prints a line of JSON for each page:
 //
 //     node run.mjs generation --url URL --model PATH --threads 2 --runs 5
+//     node run.mjs memory --url URL --threads 2
 //     node run.mjs embedding --url URL --graph PATH --folder PATH --text TEXT --ids 1,2,3 --threads 2 --runs 5
 //
 // The server (started by `cargo xtask bench cpu`) sends COOP and COEP, so that threads work. Each page is a context of its own:
@@ -72,6 +73,12 @@ const KINDS = {
       runs: 20,
     }),
     measure: (request) => globalThis.measureEmbedding(request),
+    check() {},
+  },
+  memory: {
+    sides: ["memory"],
+    request: () => ({ threads: Number(options.threads), runs: 5 }),
+    measure: (request) => globalThis.measureMemory(request),
     check() {},
   },
 };

@@ -175,8 +175,10 @@ fn all_tiles<S: Simd, const T: usize, const G: usize>(
             tile::<S, T, 4, 2, G>(weights, 0, x, 0, out);
             tile::<S, T, 4, 2, G>(weights, 0, x, 4, out);
         } else {
-            for group in 0..G {
-                tile::<S, T, T, 1, G>(weights, group, x, 0, out);
+            // Written out, not a loop: with a group that the compiler does not know, the sums go through memory.
+            tile::<S, T, T, 1, G>(weights, 0, x, 0, out);
+            if G == 2 {
+                tile::<S, T, T, 1, G>(weights, 1, x, 0, out);
             }
         }
     }
@@ -192,20 +194,23 @@ fn tile<S: Simd, const T: usize, const H: usize, const N: usize, const G: usize>
     out: &mut [Products<G>; T],
 ) {
     for (part, x) in x.chunks(PART).enumerate() {
+        let mut vectors: [_; N] = std::array::from_fn(|n| {
+            let Columns { numbers, stride } = weights[group + n];
+            numbers[part * PART * stride..].chunks(stride)
+        });
         let mut sums = [[S::splat(0.0); N]; H];
-        for (k, x) in x.iter().enumerate() {
-            let mut vectors = [S::splat(0.0); N];
+        'steps: for x in x {
+            let mut loaded = [S::splat(0.0); N];
             for n in 0..N {
-                let Columns { numbers, stride } = weights[group + n];
-                let Some((vector, _)) = numbers[(part * PART + k) * stride..].split_first_chunk() else {
-                    return;
+                let Some(vector) = vectors[n].next().and_then(|vector| vector.first_chunk()) else {
+                    break 'steps;
                 };
-                vectors[n] = S::load(vector);
+                loaded[n] = S::load(vector);
             }
             for h in 0..H {
                 let x = S::splat(x[row + h]);
                 for n in 0..N {
-                    sums[h][n] = S::mul_add(vectors[n], x, sums[h][n]);
+                    sums[h][n] = S::mul_add(loaded[n], x, sums[h][n]);
                 }
             }
         }

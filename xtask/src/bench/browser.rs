@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cpu::{Bench, our_version, threads_text};
 use super::report::{Goal, Row, Section, Side};
 use super::samples::Samples;
-use super::{child, native};
+use super::{bandwidth, child, native};
 use crate::{npm, packages, paths, process};
 
 /// Opens the pages and prints what they measured, a line each.
@@ -151,12 +151,15 @@ pub fn measure(bench: &Bench) -> Result<Section> {
         section.commands.push(child::line(&driver));
         let with = threads_text(threads);
         let (mut ours, mut theirs, mut native) = (Figures::default(), Figures::default(), Samples::default());
+        let mut weight_bytes = f64::NAN;
         for run in 0..bench.runs {
             let lines = child::text(&mut driver)?;
             let our_page = result_of(&lines, "rushlight")?;
             ours.take(&our_page)?;
             theirs.take(&result_of(&lines, "wllama")?)?;
-            native.0.push(native::our_decode(bench, threads)?);
+            let (rate, bytes) = native::our_decode(bench, threads)?;
+            native.0.push(rate);
+            weight_bytes = bytes;
             eprintln!("  {}/{}, {with}: ours: {}", run + 1, bench.runs, ours.last());
             eprintln!("  {}/{}, {with}: wllama: {}", run + 1, bench.runs, theirs.last());
             if run == 0 {
@@ -185,6 +188,12 @@ pub fn measure(bench: &Bench) -> Result<Section> {
                 side("rushlight", &ours.decode),
                 side("rushlight native", &native),
                 goal(0.5, 0.8),
+            ),
+            bandwidth::share(
+                format!("browser decode, {with}"),
+                &ours.decode,
+                weight_bytes,
+                &bandwidth::read_in_browser(&server, threads)?,
             ),
         ]);
     }

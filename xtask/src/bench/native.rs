@@ -52,7 +52,17 @@ pub fn measure(bench: &Bench) -> Result<Section> {
             progress(run, bench.runs, threads, &pairs);
         }
         let decode = pairs.last().context("decode is measured")?;
-        let share = share_of_bandwidth(bench, threads, weight_bytes, decode, &mut section.notes);
+        let limit = bandwidth::read(threads, bench.runs);
+        let theirs = decode.theirs.median() * weight_bytes;
+        let with = threads_text(threads);
+        section.notes.push(format!(
+            "{with}: a token reads {:.1} MB of weights; a plain read reaches {:.1} GB/s, llama.cpp's decode {:.1} GB/s of it ({:.0}%)",
+            weight_bytes / 1e6,
+            limit.median() / GB,
+            theirs / GB,
+            100.0 * theirs / limit.median()
+        ));
+        let share = bandwidth::share(format!("native decode, {with}"), &decode.ours, weight_bytes, &limit);
         section.rows.extend(pairs.iter().map(|pair| row(pair, threads)));
         section.rows.push(share);
     }
@@ -104,9 +114,10 @@ pub fn our_rate(value: &Value, name: &str, tokens: usize) -> Result<f64> {
     child::number(found.with_context(|| format!("no {name} of {tokens}"))?, "/tokens_per_second/0")
 }
 
-/// Decoding by itself, in our own native program.
-pub fn our_decode(bench: &Bench, threads: usize) -> Result<f64> {
-    our_rate(&child::json(&mut ours(bench, threads, &[]))?, "decode", DECODE)
+/// Decoding by itself, in our own native program: tokens a second, and the bytes of weights that each reads.
+pub fn our_decode(bench: &Bench, threads: usize) -> Result<(f64, f64)> {
+    let our = child::json(&mut ours(bench, threads, &[]))?;
+    Ok((our_rate(&our, "decode", DECODE)?, child::number(&our, "/info/weight_bytes")?))
 }
 
 fn their_rate(value: &Value, name: &str, tokens: usize) -> Result<f64> {
@@ -129,32 +140,6 @@ fn row(pair: &Pair, threads: usize) -> Row {
         Side::new("rushlight", pair.ours.clone()),
         Side::new("llama.cpp", pair.theirs.clone()),
         goal,
-    )
-}
-
-/// Every weight is read once a token: bytes a second over what a plain read reaches.
-fn share_of_bandwidth(
-    bench: &Bench,
-    threads: usize,
-    weight_bytes: f64,
-    decode: &Pair,
-    notes: &mut Vec<String>,
-) -> Row {
-    let limit = bandwidth::read(threads, bench.runs).scaled(1.0 / GB);
-    let theirs = decode.theirs.median() * weight_bytes / GB;
-    let threads = threads_text(threads);
-    notes.push(format!(
-        "{threads}: a token reads {:.1} MB of weights; a plain read reaches {:.1} GB/s, llama.cpp's decode {theirs:.1} GB/s of it ({:.0}%)",
-        weight_bytes / 1e6,
-        limit.median(),
-        100.0 * theirs / limit.median()
-    ));
-    Row::new(
-        format!("native decode, {threads}: share of the memory's bandwidth"),
-        "GB/s",
-        Side::new("rushlight", decode.ours.scaled(weight_bytes / GB)),
-        Side::new("plain read", limit),
-        Goal::None,
     )
 }
 
