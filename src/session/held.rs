@@ -94,7 +94,8 @@ mod tests {
         }
 
         fn has_window(&self, ids: &[u32], pos: usize, window: usize) -> bool {
-            ((pos + 1).saturating_sub(window)..pos).all(|at| self.slots[at % self.slots.len()] == Some((at, ids[at])))
+            ((pos + 1).saturating_sub(window)..pos)
+                .all(|at| self.slots[at % self.slots.len()] == Some((at, ids[at])))
         }
     }
 
@@ -144,9 +145,14 @@ mod tests {
         held.begin(0, 4);
         assert_eq!(held.reusable(&[1, 2]), 0, "a run that has not ended counts for nothing");
         held.end(&[1, 2, 3, 4]);
-        for (ids, expected) in
-            [(&[1, 2, 3, 4, 5][..], 4), (&[1, 2, 3, 4], 3), (&[1, 2], 1), (&[1, 9, 3], 1), (&[9], 0), (&[], 0)]
-        {
+        for (ids, expected) in [
+            (&[1, 2, 3, 4, 5][..], 4),
+            (&[1, 2, 3, 4], 3),
+            (&[1, 2], 1),
+            (&[1, 9, 3], 1),
+            (&[9], 0),
+            (&[], 0),
+        ] {
             assert_eq!(held.reusable(ids), expected, "{ids:?}");
         }
         held.begin(2, 1);

@@ -220,7 +220,9 @@ impl Tokenizer {
     /// vocabularies.
     pub fn word_ranges(&self, text: &str) -> Option<Vec<std::ops::Range<usize>>> {
         match &self.kind {
-            Kind::Gguf(gguf) if matches!(gguf.encoder, Encoder::WordPiece(_)) => Some(bert_text::word_ranges(text)),
+            Kind::Gguf(gguf) if matches!(gguf.encoder, Encoder::WordPiece(_)) => {
+                Some(bert_text::word_ranges(text))
+            }
             _ => None,
         }
     }
