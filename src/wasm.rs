@@ -1,10 +1,14 @@
-//! The wasm boundary: the only file that names wasm-bindgen.
+//! The wasm boundary: the only room that names wasm-bindgen.
 //!
 //! What crosses it is bytes, text and JSON, in the words of `pkg/src/engine.ts`; `tsc` checks the generated declarations
 //! against the interfaces there. Every failure becomes a JavaScript `Error` with a stable `code`. A panic is a trap, after
 //! which nothing here may be called but [`last_panic`].
 
+mod ask;
+mod asking;
 mod json;
+#[cfg(feature = "selftest")]
+mod selftest;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -23,7 +27,7 @@ use crate::model::hf;
 use crate::plan::Precision;
 use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Forecaster, Host, LoadOptions, Loader,
-    Session, SessionError,
+    Session, SessionError, SpanReader,
 };
 use crate::tasks::chat::{self, ChatError, LocalTime};
 use crate::tensor::DType;
@@ -147,6 +151,7 @@ impl JsCancelFlag {
 pub struct Engine {
     stage: Stage,
     cancel: CancelFlag,
+    desk: ask::Desk,
 }
 
 enum Stage {
@@ -155,6 +160,8 @@ enum Stage {
     Planning(Box<Forecaster>),
     Ready(Box<Session>),
     Embedder(Box<Embedder>),
+    /// Marks answers in texts.
+    Reader(Box<SpanReader>),
     /// A load that failed, or one that is being finished.
     Gone,
 }
@@ -191,14 +198,18 @@ pub async fn create_engine(
     let host = Host { clock: performance_now, breathe, cancel: cancel.clone() };
     if options.plan {
         let forecaster = Forecaster::new(load, host, files.as_ref(), options.file_bytes).await;
-        return Ok(Engine { stage: Stage::Planning(Box::new(forecaster)), cancel });
+        return Ok(Engine {
+            stage: Stage::Planning(Box::new(forecaster)),
+            cancel,
+            desk: ask::Desk::default(),
+        });
     }
     let loader = match files {
         Some(files) => Loader::new_safetensors(load, host, &files, options.file_bytes).await,
         None => Loader::new(load, host, options.file_bytes).await,
     };
     let loader = loader.map_err(session_error)?;
-    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel })
+    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel, desk: ask::Desk::default() })
 }
 
 #[wasm_bindgen]
@@ -239,7 +250,7 @@ impl Engine {
         match &self.stage {
             Stage::Loading(loader) => loader.has_header(),
             Stage::Planning(forecaster) => forecaster.is_complete(),
-            Stage::Ready(_) | Stage::Embedder(_) => true,
+            Stage::Ready(_) | Stage::Embedder(_) | Stage::Reader(_) => true,
             Stage::Gone => false,
         }
     }
@@ -249,6 +260,12 @@ impl Engine {
         let Stage::Loading(loader) = mem::replace(&mut self.stage, Stage::Gone) else {
             return Err(error("ERR_INTERNAL", "finish: no file is being loaded"));
         };
+        if loader.marks_answers() {
+            let reader = loader.finish_span_reader().await.map_err(session_error)?;
+            let info = reader.info();
+            self.stage = Stage::Reader(Box::new(reader));
+            return to_json(&Info::of(info));
+        }
         if loader.body() == Some(Body::Encoder) {
             let embedder = loader.finish_embedder().await.map_err(session_error)?;
             let info = embedder.info();
@@ -275,6 +292,9 @@ impl Engine {
         match &mut self.stage {
             Stage::Embedder(embedder) => {
                 Ok(embedder.embed(&texts).await.map_err(session_error)?.vectors.concat())
+            }
+            Stage::Reader(_) => {
+                Err(error("ERR_UNSUPPORTED_MODEL", "this model marks answers and makes no embeddings"))
             }
             _ => Err(error("ERR_UNSUPPORTED_MODEL", "this model writes text and makes no embeddings")),
         }
@@ -338,6 +358,7 @@ impl Engine {
     pub fn memory(&mut self) -> Result<String, JsValue> {
         let held = match &self.stage {
             Stage::Embedder(embedder) => embedder.memory(),
+            Stage::Reader(reader) => reader.memory(),
             _ => self.session()?.memory(),
         };
         let tokenizer = self.tokenizer()?.bytes().unwrap_or(0);
@@ -359,6 +380,7 @@ impl Engine {
     fn tokenizer(&mut self) -> Result<&Tokenizer, JsValue> {
         match &self.stage {
             Stage::Embedder(embedder) => Ok(embedder.tokenizer()),
+            Stage::Reader(reader) => Ok(reader.tokenizer()),
             Stage::Ready(session) => Ok(session.tokenizer()),
             Stage::Loading(_) | Stage::Planning(_) | Stage::Gone => {
                 Err(error("ERR_INTERNAL", "no model is loaded"))
@@ -367,139 +389,23 @@ impl Engine {
     }
 
     fn session(&mut self) -> Result<&mut Session, JsValue> {
-        match &mut self.stage {
+        self.stage.session()
+    }
+}
+
+impl Stage {
+    fn session(&mut self) -> Result<&mut Session, JsValue> {
+        match self {
             Stage::Ready(session) => Ok(session),
             Stage::Embedder(_) => {
                 Err(error("ERR_UNSUPPORTED_MODEL", "this model makes embeddings and writes no text"))
             }
+            Stage::Reader(_) => {
+                Err(error("ERR_UNSUPPORTED_MODEL", "this model marks answers and writes no text"))
+            }
             Stage::Loading(_) | Stage::Planning(_) | Stage::Gone => {
                 Err(error("ERR_INTERNAL", "no model is loaded"))
             }
-        }
-    }
-}
-
-/// Runs the kernels' own cases in a browser. Not in the package that visitors download.
-#[cfg(feature = "selftest")]
-mod selftest {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-    use crate::cpu::{CpuExecutor, CpuOptions};
-    use crate::gpu::{GpuExecutor, GpuOptions};
-    use crate::kernel::{self, shader};
-    use crate::plan::{Executor, Precision};
-    use crate::selftest::run_case;
-    use crate::session::{AnyExecutor, MAX_CHUNK};
-
-    /// A case that agreed with its reference.
-    #[derive(Serialize)]
-    struct Passed {
-        label: String,
-        /// Largest error as a share of what is allowed.
-        worst: f64,
-        elements: usize,
-    }
-
-    /// Names and sources of every shader as an executor would hand it to the device: pairs, as JSON.
-    #[wasm_bindgen(js_name = expandedShaders)]
-    pub fn expanded_shaders() -> Result<String, JsValue> {
-        let shaders =
-            shader::expanded_shaders().map_err(|failure| error("ERR_INTERNAL", &failure.to_string()))?;
-        to_json(&shaders)
-    }
-
-    /// An executor without a model.
-    #[wasm_bindgen]
-    pub struct SelfTest {
-        executor: AnyExecutor,
-        cases: Vec<kernel::Case>,
-    }
-
-    /// Opens the executor of a backend, `gpu` or `cpu`, the latter with room for so many threads.
-    #[wasm_bindgen(js_name = createSelfTest)]
-    pub async fn create_self_test(backend: String, threads: usize) -> Result<SelfTest, JsValue> {
-        let executor = match backend.as_str() {
-            "cpu" => AnyExecutor::Cpu(CpuExecutor::new(CpuOptions {
-                threads: Some(threads),
-                precision: Precision::Exact,
-                clock: performance_now,
-            })),
-            _ => AnyExecutor::Gpu(
-                GpuExecutor::open(GpuOptions::new(performance_now))
-                    .await
-                    .map_err(|failure| session_error(failure.into()))?,
-            ),
-        };
-        Ok(SelfTest { executor, cases: kernel::all_cases() })
-    }
-
-    #[wasm_bindgen]
-    impl SelfTest {
-        /// Number of cases.
-        pub fn cases(&self) -> usize {
-            self.cases.len()
-        }
-
-        /// What the cases run on.
-        pub fn device(&self) -> String {
-            self.executor.info().device
-        }
-
-        /// Label of a case.
-        pub fn label(&self, index: usize) -> Option<String> {
-            Some(self.cases.get(index)?.label())
-        }
-
-        /// Runs a case against its reference: `Passed` as JSON, or an error that says where they part.
-        pub async fn run(&mut self, index: usize) -> Result<String, JsValue> {
-            let Some(case) = self.cases.get(index) else {
-                return Err(error(
-                    "ERR_BAD_ARGUMENT",
-                    &format!("case: expected less than {}, got {index}", self.cases.len()),
-                ));
-            };
-            let label = case.label();
-            match run_case(&mut self.executor, case).await {
-                Ok(report) => to_json(&Passed { label, worst: report.worst, elements: report.elements }),
-                Err(failure) => Err(error("ERR_SELFTEST", &format!("{label}: {failure}"))),
-            }
-        }
-    }
-
-    /// A pool of two threads, one of whose tasks panics on the other thread.
-    #[wasm_bindgen]
-    pub struct PoolTrap(pool::Pool);
-
-    #[wasm_bindgen]
-    impl PoolTrap {
-        /// The pool, still without the thread that the page lends it.
-        #[wasm_bindgen(constructor)]
-        pub fn new() -> Self {
-            PoolTrap(pool::Pool::lent(2))
-        }
-
-        /// Runs a job whose caller waits for the thread that is lost.
-        pub fn run(&self) {
-            let caller = std::thread::current().id();
-            let lost = AtomicBool::new(false);
-            self.0.run(2, &|_| {
-                if std::thread::current().id() != caller {
-                    lost.store(true, Ordering::Release);
-                    panic!("a task of the test");
-                }
-                while !lost.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-    }
-
-    #[wasm_bindgen]
-    impl Engine {
-        /// Logits after the last of `ids`.
-        pub async fn logits(&mut self, ids: Vec<u32>) -> Result<Vec<f32>, JsValue> {
-            self.session()?.logits(&ids, MAX_CHUNK).await.map_err(session_error)
         }
     }
 }

@@ -45,8 +45,8 @@ const RESERVED: [Reserved; 4] = [
     },
     Reserved {
         words: &["wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys"],
-        allowed: |path| path == "src/wasm.rs" || path.starts_with("src/gpu/web"),
-        because: "JavaScript is named in src/wasm.rs and src/gpu/web*.rs alone",
+        allowed: |path| path == "src/wasm.rs" || is_in(path, "src/wasm") || path.starts_with("src/gpu/web"),
+        because: "JavaScript is named in src/wasm.rs, src/wasm and src/gpu/web*.rs alone",
     },
     Reserved {
         words: &["std::fs"],

@@ -1,12 +1,15 @@
 // The page's side of the channel: requests out, answers to whoever asked.
 
+import type { AskStage } from "./ask.js";
 import { type ErrorData, fromErrorData, RushlightError } from "./errors.js";
 import type { Channel, Reply, Request } from "./protocol.js";
+import type { ThreadsWanted } from "./threads.js";
 import type { LoadProgress, Piece } from "./types.js";
 
 /** What may be heard before the answer. */
 export interface Listeners {
   readonly onPiece?: (piece: Piece) => void;
+  readonly onStage?: (stage: AskStage) => void;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -29,13 +32,15 @@ export interface Call {
 export class Connection {
   readonly #channel: Channel<Reply, Request>;
   readonly #terminate: () => void;
+  readonly #lend: (wanted: ThreadsWanted) => void;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #closed: RushlightError | undefined;
 
-  constructor(channel: Channel<Reply, Request>, terminate: () => void) {
+  constructor(channel: Channel<Reply, Request>, terminate: () => void, lend: (wanted: ThreadsWanted) => void = () => undefined) {
     this.#channel = channel;
     this.#terminate = terminate;
+    this.#lend = lend;
     channel.onmessage = (event) => {
       this.#receive(event.data);
     };
@@ -74,11 +79,18 @@ export class Connection {
       this.close(fromErrorData(reply.error));
       return;
     }
+    if (reply.type === "lend") {
+      this.#lend(reply.wanted);
+      return;
+    }
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     switch (reply.type) {
       case "piece":
         pending.onPiece?.(reply.piece);
+        return;
+      case "stage":
+        pending.onStage?.(reply.stage);
         return;
       case "progress":
         pending.onProgress?.(reply.progress);

@@ -48,8 +48,26 @@ export interface CancelFlagApi extends Freed {
   cancel(): void;
 }
 
+/** Questions about documents. */
+export interface AskApi {
+  /** Throws where there is nothing to answer. */
+  askCheck(question: string): void;
+  /** The text with line breaks that only wrap a paragraph as spaces, for the segmenter; as long as it was. */
+  askLines(text: string): string;
+  /** Takes documents with the ends of their sentences, `{ text, ends }[]` as JSON; the sentences of each, as JSON. */
+  askOpen(documents: string): string;
+  /** Finds passages; takes `{ question, similarities, mode }` as JSON. Forgets earlier cancels. */
+  askStart(request: string): string;
+  /** Reads the next passage; how many have been read. */
+  askStep(): Promise<number>;
+  /** `Answer` as JSON, once all are read. */
+  askAnswer(): string;
+  /** `Answer` as JSON, for what was written freely. */
+  askSupport(said: string): string;
+}
+
 /** One model. Async methods hold the engine: nothing else may be called before they are done. */
-export interface EngineApi extends Freed {
+export interface EngineApi extends Freed, AskApi {
   /** The flag that ends a load with `ERR_ABORTED` and an answer with the reason `cancelled`, within 50 ms. */
   cancelFlag(): CancelFlagApi;
   /** Takes in the next bytes of the file; waits while the device has enough to do. */

@@ -8,10 +8,12 @@
  * - `ERR_BAD_LOGITS`: the model computed something that is no number.
  * - `ERR_BAD_LOGIT_BIAS`, `ERR_UNKNOWN_TOKEN`: a token id that the vocabulary does not have.
  * - `ERR_BAD_TOKENIZER_JSON`, `ERR_BAD_VOCABULARY`, `ERR_NO_TOKENIZER`: the tokenizer's data is damaged, contradicts itself, is missing.
- * - `ERR_CONTEXT`: the prompt and the answer do not fit into the context.
+ * - `ERR_CONTEXT`: the prompt and the answer, or a question with one passage, do not fit into the context; or a document is larger
+ *   than is searched.
  * - `ERR_DEVICE`: the GPU reported an error.
  * - `ERR_DEVICE_LOST`: the GPU went away; the model has to be loaded again.
  * - `ERR_DISPOSED`: the model was disposed of.
+ * - `ERR_EMPTY_DOCUMENT`, `ERR_EMPTY_QUESTION`: there is nothing to read, or nothing to answer.
  * - `ERR_EMPTY_STOP`: a stop string without characters.
  * - `ERR_HASH`: the file is not the one whose SHA-256 was given, or arrived damaged three times; nothing of it is kept. Load it
  *   again; if it stays so, the file on the server is another one than the hash or the manifest was made of.
@@ -43,6 +45,8 @@ export type ErrorCode =
   | "ERR_DEVICE"
   | "ERR_DEVICE_LOST"
   | "ERR_DISPOSED"
+  | "ERR_EMPTY_DOCUMENT"
+  | "ERR_EMPTY_QUESTION"
   | "ERR_EMPTY_STOP"
   | "ERR_HASH"
   | "ERR_INTERNAL"

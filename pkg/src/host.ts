@@ -1,6 +1,8 @@
 // The worker's side: takes requests one after the other to the core, and says what comes of them.
 
 import type { AdapterAnswer } from "./adapter.js";
+import { AskHost } from "./ask-host.js";
+import type { Answer, AskRequest } from "./ask.js";
 import { readConversation, writeConversation } from "./conversations.js";
 import { createOptions, planLoad } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
@@ -15,6 +17,7 @@ const PROGRESS_INTERVAL_MS = 100;
 /** A loaded model and what the worker remembers of its load. */
 interface Loaded {
   readonly engine: EngineApi;
+  readonly documents: AskHost;
   readonly info: ModelInfo;
   readonly wasmAfterHeader: number;
 }
@@ -96,6 +99,10 @@ export class Host {
         return await this.#generate(request.id, request.request, signal);
       case "embed":
         return await this.#embed(request.texts, signal);
+      case "ask-open":
+        return this.#model().documents.open(request.documents, request.question);
+      case "ask":
+        return await this.#ask(request.id, request.ask, signal);
       case "save":
         await writeConversation(await this.#surroundings.openStore(), request.name, await this.#model().engine.exportConversation());
         return undefined;
@@ -142,7 +149,7 @@ export class Host {
       const info = JSON.parse(await engine.finish()) as CoreInfo;
       const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
       const timings = { ...info.timings, total: performance.now() - began };
-      this.#loaded = { engine, info: { ...info, backend, bytes: loaded, timings }, wasmAfterHeader };
+      this.#loaded = { engine, documents: new AskHost(engine), info: { ...info, backend, bytes: loaded, timings }, wasmAfterHeader };
       return this.#loaded.info;
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
@@ -181,7 +188,12 @@ export class Host {
     return { loaded, wasmAfterHeader };
   }
 
-  async #generate(id: number, request: GenerateRequest, signal: AbortSignal): Promise<GenerateStats> {
+  async #generate(
+    id: number,
+    request: GenerateRequest,
+    signal: AbortSignal,
+    onText: (text: string) => void = () => undefined,
+  ): Promise<GenerateStats> {
     const { engine } = this.#model();
     const flag = engine.cancelFlag();
     const cancel = (): void => {
@@ -192,11 +204,38 @@ export class Host {
       signal.addEventListener("abort", cancel);
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
+        onText("end" in event ? event.end.text : event.piece.text);
         if ("end" in event) return this.#end(id, event.end, signal);
         this.#channel.postMessage({ type: "piece", id, piece: event.piece });
         // A token may take less than the time after which the core itself lets events be heard.
         await this.#surroundings.yieldToEvents();
       }
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      flag.free();
+    }
+  }
+
+  async #ask(id: number, request: AskRequest, signal: AbortSignal): Promise<Answer> {
+    const { engine, documents } = this.#model();
+    const flag = engine.cancelFlag();
+    const cancel = (): void => {
+      flag.cancel();
+    };
+    signal.addEventListener("abort", cancel);
+    try {
+      return await documents.ask(
+        request,
+        signal,
+        (stage) => {
+          this.#channel.postMessage({ type: "stage", id, stage });
+        },
+        async (free) => {
+          let said = "";
+          await this.#generate(id, free, signal, (text) => (said += text));
+          return said;
+        },
+      );
     } finally {
       signal.removeEventListener("abort", cancel);
       flag.free();

@@ -13,6 +13,7 @@
  * @module
  */
 
+export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, Passage } from "./ask.js";
 export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ChatMessage } from "./chat.js";
 export { type ErrorCode, RushlightError } from "./errors.js";

@@ -4,6 +4,7 @@ import { abortError, RushlightError } from "./errors.js";
 import { addressOf, fileSource } from "./file-source.js";
 import { Model } from "./model.js";
 import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
+import { Threads } from "./threads.js";
 import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
 
 /**
@@ -25,9 +26,17 @@ export async function loadModel(from: string | URL | Blob | ModelFiles, options:
 /** Starts a worker with a build of the core, or has it started. */
 export function openConnection(build: Build["build"], start: LoadOptions["worker"] = startWorker): Connection {
   const worker = start(build);
-  const connection = new Connection(worker, () => {
-    worker.terminate();
-  });
+  const threads = new Threads();
+  const connection = new Connection(
+    worker,
+    () => {
+      worker.terminate();
+      threads.end();
+    },
+    (wanted) => {
+      threads.lend(wanted);
+    },
+  );
   worker.onerror = (event) => {
     event.preventDefault();
     const said = event.message ? `: ${event.message}` : "";

@@ -1,4 +1,5 @@
 import { type ChatMessage, checkMessages } from "./chat.js";
+import { type Answer, ask, type AskOptions } from "./ask.js";
 import type { Call, Connection } from "./connection.js";
 import { checkName } from "./conversations.js";
 import { abortError, RushlightError } from "./errors.js";
@@ -74,6 +75,14 @@ export class Model {
   /** As `restore`, from a file: what `rushlight prefix` computed natively of a text that prompts will begin with. */
   async restoreFrom(from: string | URL | Blob): Promise<void> {
     await this.#connection.call({ type: "restore", from: fileSource(from) }).answer;
+  }
+
+  /**
+   * Answers a question about documents by a stretch of them, with its exact place, or says that they have none. An `embedder` finds
+   * what the question says in other words; its vectors of each document are kept.
+   */
+  async ask(question: string, options: AskOptions): Promise<Answer> {
+    return await ask(this.#connection, question, options);
   }
 
   /** Token ids of a text, as the model would see it as a prompt. */

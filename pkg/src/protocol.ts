@@ -1,7 +1,9 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
+import type { AskRequest, AskStage } from "./ask.js";
 import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
+import type { ThreadsWanted } from "./threads.js";
 import type { BackendChoice, BuildChoice, CacheChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** A file. */
@@ -56,6 +58,8 @@ export type Request =
   | { readonly type: "plan"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
   | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
+  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly string[]; readonly question: string }
+  | { readonly type: "ask"; readonly id: number; readonly ask: AskRequest }
   | { readonly type: "save"; readonly id: number; readonly name: string }
   | { readonly type: "restore"; readonly id: number; readonly from: SavedSource }
   | { readonly type: "memory"; readonly id: number }
@@ -67,8 +71,11 @@ export type Request =
 export type Reply =
   | { readonly type: "progress"; readonly id: number; readonly progress: LoadProgress }
   | { readonly type: "piece"; readonly id: number; readonly piece: Piece }
+  | { readonly type: "stage"; readonly id: number; readonly stage: AskStage }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
+  /** The page is to start threads for the engine's pool. */
+  | { readonly type: "lend"; readonly wanted: ThreadsWanted }
   | { readonly type: "fatal"; readonly error: ErrorData };
 
 /** The side of a worker that the page holds, and of a message port in tests. */

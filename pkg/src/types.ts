@@ -103,7 +103,7 @@ export interface ModelInfo {
   readonly name: string;
   /** Tokens that prompt and answer may have together; what the texts of an embedding model are cut to. */
   readonly context: number;
-  /** Elements of an embedding; `null` for a model that writes text. */
+  /** Elements of an embedding; `null` for a model that writes text or marks answers. */
   readonly dimensions: number | null;
   /** Whether the file brings a chat template, which `chat` needs. */
   readonly chat: boolean;

@@ -43,6 +43,10 @@ pub mod names {
     pub const SEGMENTS: &str = "segments";
     /// Vectors of length 1, `[sequences, width]`.
     pub const EMBEDDINGS: &str = "embeddings";
+    /// Logits of each token as the first and as the last of an answer, `[T, 2]`.
+    pub const EDGES: &str = "edges";
+    /// The layer that makes them.
+    pub const EDGE_HEAD: &str = "qa_outputs";
     /// Table of learned positions.
     pub const POSITION_EMBEDDING: &str = "position_embd.weight";
     /// Table of the texts of a pair.

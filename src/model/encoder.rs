@@ -3,6 +3,7 @@
 use super::arch::Presence;
 use super::blocks::{Builder, PlanOptions, names};
 use super::{Config, Head, ModelError};
+use crate::kernel::add::Add;
 use crate::kernel::embedding::Embedding;
 use crate::kernel::encoder_attention::EncoderAttention;
 use crate::kernel::gelu::Gelu;
@@ -29,6 +30,27 @@ pub fn build_encoder(config: &Config, tensors: &[TensorDesc], sequences: usize) 
         x = builder.encoder_feed_forward(layer, x)?;
     }
     builder.pool(x, sequences);
+    Ok(builder.plan)
+}
+
+/// Builds the plan of an extractive reader: for each token how well it begins and how well it ends the answer. Its inputs are those of
+/// [`build_encoder`] without `segments`, and `types`.
+///
+/// # Errors
+/// As [`build_encoder`]; a model without that head has not its tensor.
+pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan, ModelError> {
+    let options = PlanOptions { context: config.context, max_tokens: 0, kv: DType::F32, head: Head::None };
+    let mut builder = Builder::new(config, tensors, options);
+    let spans = builder.plan.add(Storage::Input, names::SPANS, DType::U32, Rows::Tokens, 2);
+    let mut x = builder.encoder_embedding()?;
+    for layer in 0..config.layers {
+        x = builder.encoder_attention(layer, x, spans)?;
+        x = builder.encoder_feed_forward(layer, x)?;
+    }
+    let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, "edge_product")?;
+    let bias = builder.vector(&format!("{}.bias", names::EDGE_HEAD), 2)?;
+    let out = builder.plan.add(Storage::Output, names::EDGES, DType::F32, Rows::Tokens, 2);
+    builder.plan.step_into(Add, &[product, bias], out);
     Ok(builder.plan)
 }
 

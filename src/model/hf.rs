@@ -36,11 +36,13 @@ const CHOICES: [(&str, &str); 2] = [("hidden_act", "gelu"), ("position_embedding
 const POOLINGS: [(&str, u32); 2] = [("pooling_mode_mean_tokens", 1), ("pooling_mode_cls_token", 2)];
 
 /// Names of tensors here and in GGUF, without what is before and behind them.
-const OUTSIDE: [(&str, &str); 4] = [
+const OUTSIDE: [(&str, &str); 5] = [
     ("embeddings.word_embeddings", "token_embd"),
     ("embeddings.position_embeddings", "position_embd"),
     ("embeddings.token_type_embeddings", "token_types"),
     ("embeddings.LayerNorm", "token_embd_norm"),
+    // The head of ...ForQuestionAnswering, which GGUF has no name for.
+    ("qa_outputs", "qa_outputs"),
 ];
 /// The same within a layer.
 const LAYER: [(&str, &str); 8] = [

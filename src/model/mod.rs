@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::formats::FormatError;
 pub use blocks::{Head, PlanOptions, build};
 pub use config::Config;
-pub use encoder::build_encoder;
+pub use encoder::{build_encoder, build_span_reader};
 
 /// Why a file is no model that can run.
 #[derive(Debug, Error)]

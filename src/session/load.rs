@@ -9,7 +9,7 @@ use std::sync::Arc;
 use twox_hash::XxHash64;
 
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
-use super::{Embedder, Host, Session, SessionError};
+use super::{Embedder, Host, Session, SessionError, SpanReader};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::safetensors::SafetensorsReader;
 use crate::formats::{Reader, TensorInfo, quant};
@@ -236,6 +236,21 @@ impl Loader {
         let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
         let longest = wanted_context(&options, &head.config)?;
         Embedder::new(chosen, host, head, longest)
+    }
+
+    /// As [`finish`](Loader::finish), for an encoder with a head that marks answers.
+    ///
+    /// # Errors
+    /// As [`finish`](Loader::finish); or the model has no such head.
+    pub async fn finish_span_reader(self) -> Result<SpanReader, SessionError> {
+        let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
+        let longest = wanted_context(&options, &head.config)?;
+        SpanReader::new(chosen, host, head, longest)
+    }
+
+    /// Whether the model has a head that marks answers, once the header is read.
+    pub fn marks_answers(&self) -> bool {
+        self.tensors.iter().any(|desc| desc.name.strip_suffix(".weight") == Some(names::EDGE_HEAD))
     }
 
     async fn complete(

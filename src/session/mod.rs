@@ -1,5 +1,6 @@
 //! A loaded model and its KV cache: prefill, decode, stop, cancel; or one that makes embeddings.
 
+mod along;
 pub mod backend;
 mod embed;
 mod error;
@@ -13,6 +14,7 @@ mod probe;
 pub mod report;
 mod saved;
 mod score;
+pub mod spans;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub use host::{Breathe, CancelFlag, Host};
 pub use load::{LoadOptions, LoadTimings, Loader};
 pub use saved::SavedError;
 pub use score::Score;
+pub use spans::SpanReader;
 
 use crate::model::blocks::names;
 use crate::model::{self, Config, Head, PlanOptions, rope};

@@ -123,6 +123,24 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Where the words of a text stand in it, before it is prepared.
+pub(crate) fn word_ranges(text: &str) -> Vec<std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = None;
+    for (at, char) in text.char_indices().chain([(text.len(), ' ')]) {
+        let alone = is_punctuation(char) || in_runs(&CHINESE, char);
+        if alone || char.is_whitespace() {
+            ranges.extend(start.take().map(|from| from..at));
+        }
+        if alone {
+            ranges.push(at..at + char.len_utf8());
+        } else if start.is_none() && !char.is_whitespace() {
+            start = Some(at);
+        }
+    }
+    ranges
+}
+
 fn is_punctuation(char: char) -> bool {
     if char.is_ascii() { char.is_ascii_punctuation() } else { in_runs(&PUNCTUATION, char) }
 }

@@ -216,6 +216,17 @@ impl Tokenizer {
         }
     }
 
+    /// Where the words stand that a BERT vocabulary cuts by themselves: tokens of each alone are those of the text. `None` for other
+    /// vocabularies.
+    pub fn word_ranges(&self, text: &str) -> Option<Vec<std::ops::Range<usize>>> {
+        match &self.kind {
+            Kind::Gguf(gguf) if matches!(gguf.encoder, Encoder::WordPiece(_)) => {
+                Some(bert_text::word_ranges(text))
+            }
+            _ => None,
+        }
+    }
+
     /// Text of `ids`; bytes that are no UTF-8 become U+FFFD. With `skip_special` control tokens such as
     /// `<bos>` are left out.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {

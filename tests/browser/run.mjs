@@ -4,6 +4,7 @@
 import { Context, runAll } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
+import ask from "./tests/ask.mjs";
 import arrival from "./tests/arrival.mjs";
 import chat from "./tests/chat.mjs";
 import asking from "./tests/asking.mjs";
@@ -45,6 +46,7 @@ const tests = [
   ...soak, // Many answers in one page: nothing grows.
   ...chat, // Turns, saved conversations, prefixes, plans.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
+  ...ask, // Questions about a document, as the command line answers them.
   ...reference, // Gemma's tokens against the reference.
 ];
 

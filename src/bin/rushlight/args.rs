@@ -38,6 +38,8 @@ pub enum Command {
     Perplexity(PerplexityArgs),
     /// How fast a model runs here: prompts of some lengths, and decoding.
     Bench(BenchArgs),
+    /// Answer a question about a document by a stretch of it.
+    Ask(AskArgs),
     /// Texts to vectors whose products say how alike the texts are.
     Embed(EmbedArgs),
     /// A model file in other element types, as GGUF.
@@ -328,6 +330,48 @@ pub struct BenchArgs {
     /// How often each is timed, after one run that is not.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub runs: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct AskArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// A model that makes embeddings, which finds what words alone don't.
+    #[arg(long, value_name = "FILE")]
+    pub embedder: Option<PathBuf>,
+    /// The document; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub context_file: PathBuf,
+    /// The question; may be given again.
+    #[arg(long, value_name = "TEXT", required_unless_present = "question_file")]
+    pub question: Vec<String>,
+    /// A file with a question a line.
+    #[arg(long, value_name = "FILE")]
+    pub question_file: Option<PathBuf>,
+    /// How to answer.
+    #[arg(long, value_enum, default_value_t = AskMode::Extract)]
+    pub mode: AskMode,
+    /// Passages that are read.
+    #[arg(long, value_name = "N", default_value_t = rushlight::tasks::ask::PASSAGES)]
+    pub passages: usize,
+    /// Positions of the KV cache; the model's, at most 4096, by default.
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    /// Add what speaks for each span to the JSON.
+    #[arg(long, requires = "json")]
+    pub evidence: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskMode {
+    /// By a stretch of the document.
+    Extract,
+    /// In the model's own words, from the passages that were found.
+    Free,
+    /// In the model's own words, from as much of the document as its context holds.
+    Plain,
 }
 
 #[derive(Args, Debug)]

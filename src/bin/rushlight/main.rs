@@ -1,6 +1,7 @@
 //! The command line. The file system lives here; everything else is the library's.
 
 mod args;
+mod ask;
 mod bench;
 mod chat;
 mod embed;
@@ -59,6 +60,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Perplexity(args) => perplexity::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Ask(args) => ask::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Manifest(args) => manifest::run(args),

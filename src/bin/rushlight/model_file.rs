@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rushlight::formats::gguf::{GgufReader, Header, split_names};
-use rushlight::session::{Embedder, Host, LoadOptions, Loader, Session};
+use rushlight::session::{Embedder, Host, LoadOptions, Loader, Session, SpanReader};
 
 use crate::error::CliError;
 use crate::model_folder::Folder;
@@ -80,6 +80,23 @@ pub async fn load(path: &Path, options: LoadOptions, host: Host) -> Result<Sessi
 /// As [`load`], for a model that makes embeddings.
 pub async fn load_embedder(path: &Path, options: LoadOptions, host: Host) -> Result<Embedder, CliError> {
     Ok(read(path, options, host).await?.finish_embedder().await?)
+}
+
+/// What can answer questions.
+pub enum Reader {
+    /// A model that writes text.
+    Session(Box<Session>),
+    /// One that marks answers.
+    Spans(Box<SpanReader>),
+}
+
+/// As [`load`], for a model that answers questions in either way.
+pub async fn load_reader(path: &Path, options: LoadOptions, host: Host) -> Result<Reader, CliError> {
+    let loader = read(path, options, host).await?;
+    if loader.marks_answers() {
+        return Ok(Reader::Spans(Box::new(loader.finish_span_reader().await?)));
+    }
+    Ok(Reader::Session(Box::new(loader.finish().await?)))
 }
 
 /// Gives a loader every byte of a model.

@@ -3,7 +3,14 @@ const worker = new Worker(`selftest_worker.js${location.search}`, { type: "modul
 const waiting = new Map();
 let calls = 0;
 
-worker.onmessage = ({ data: { id, value, error, progress } }) => {
+worker.onmessage = ({ data: { id, value, error, progress, lend, shared } }) => {
+  for (let started = 0; started < (lend ?? 0); started++) {
+    // Started here and not by the worker: src/threads.ts of the package says why.
+    const thread = new Worker("selftest_pool.js", { type: "module" });
+    thread.onerror = (event) => console.error(`a thread of the selftest: ${event.message}`);
+    thread.postMessage(shared);
+  }
+  if (lend !== undefined) return;
   if (progress !== undefined) {
     globalThis.progress = progress;
     return;

@@ -12,12 +12,12 @@ await core.default(shared === undefined ? { module_or_path: url } : { module_or_
 
 let lent = 0;
 
-/** Lends the executor that was just made a thread for each place. Those that an earlier one let go of come by themselves. */
+/** Has the page lend the executor that was just made a thread for each place. Those that an earlier one let go of come by themselves. */
 async function lendThreads() {
-  for (; lent < core.poolVacancies(); lent++) {
-    const thread = new Worker("selftest_pool.js", { type: "module" });
-    thread.onerror = (event) => console.error(`a thread of the selftest: ${event.message}`);
-    thread.postMessage(shared);
+  const missing = core.poolVacancies() - lent;
+  if (missing > 0) {
+    lent += missing;
+    globalThis.postMessage({ lend: missing, shared });
   }
   while (core.poolVacancies() > 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -6,8 +6,8 @@ const script = {
   hold: undefined,
   /** What the next call throws: `{ load: { code, message, status } }`, and `ask`, `generate`, `cache`. */
   fail: {},
-  /** Whether the model has `ask`, `chat`. */
-  has: { ask: true, chat: false },
+  /** Whether the model's file has a chat template. */
+  has: { chat: false },
   files: [
     { url: "https://example.org/models/gemma-3-270m-q4_k_m.gguf", bytes: 253_113_024, complete: true, stored: 253_113_024, lastUsed: Date.now() - 7_200_000, etag: null },
     { url: "https://example.org/models/qwen3-0.6b-q8_0.gguf", bytes: 639_446_688, complete: false, stored: 210_763_776, lastUsed: Date.now() - 260_000_000, etag: null },
@@ -105,7 +105,7 @@ export async function loadModel(from, { signal, onProgress, ...options } = {}) {
   }
   const info = { ...INFO, chat: script.has.chat };
   const model = new Model(info);
-  if (script.has.ask) model.ask = ask;
+  model.ask = ask;
   if (script.has.chat) model.chat = (messages, options) => new Generation({ messages }, options);
   return model;
 }
@@ -163,7 +163,7 @@ async function ask(question, { documents, embedder, mode = "extract", signal, on
   const [text, confidence] = ANSWERS[question] ?? ["", 0.71];
   const document = documents.findIndex((each) => each.text.includes(text));
   const passages = paragraphs(documents[Math.max(0, document)].text, text).map((range, at) => ({ document: Math.max(0, document), ...range, score: 1 - at / 10 }));
-  if (text === "") return { answer: "", confidence, nullScore: 2.1, spans: [], alternatives: [], passages };
+  if (text === "") return { answer: "", confidence, nullScore: 0.71, spans: [], alternatives: [], passages };
   const span = (words, share) => {
     const start = documents[document].text.indexOf(words);
     return { document, start, end: start + words.length, text: words, confidence: share };
@@ -176,7 +176,7 @@ async function ask(question, { documents, embedder, mode = "extract", signal, on
     }
   }
   const alternatives = question.startsWith("When are dogs") ? [span("Friends may stay for no more than four nights", 0.06)] : [];
-  return { answer, confidence, nullScore: -1.4, spans: [span(text, confidence)], alternatives, passages };
+  return { answer, confidence, nullScore: 0.05, spans: [span(text, confidence)], alternatives, passages };
 }
 
 /** Paragraphs: the one with the words, and one more. */

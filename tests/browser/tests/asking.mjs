@@ -147,7 +147,7 @@ export default [
     },
   },
   {
-    name: "asking: without a question, without a document, without the capability",
+    name: "asking: without a question, without a document",
     async run(context) {
       const page = await scriptedPage(context);
       await page.click("#ask-button");
@@ -155,10 +155,6 @@ export default [
       await page.fill("#question", "When?");
       await page.click("#ask-button");
       await expectFailure(page, "ERR_NO_DOCUMENT", /no document to ask/);
-      await page.playwright.getByRole("button", { name: "Try a sample" }).click();
-      await page.evaluate(() => (globalThis.scripted.has.ask = false));
-      await page.click("#ask-button");
-      await expectFailure(page, "ERR_NO_ASK", /cannot answer from documents yet/);
     },
   },
   refused("a document over the context", { code: "ERR_CONTEXT", message: "5,120 tokens do not fit into a context of 4,096" }, /too long for the context/),

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { type Answer, asking, type AnswerSpan, type AskStage } from "../engine";
+import type { Answer, AnswerSpan, AskStage } from "../engine";
 import { PageError } from "../words/failures";
 import { follow } from "../words/progress";
 import { announce, finishAnnouncing } from "./announced";
@@ -48,11 +48,9 @@ async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Pro
   streamed.value = undefined;
   target.value = undefined;
   const model = await ready(signal);
-  const askModel = asking(model);
-  if (askModel === undefined) throw new PageError("ERR_NO_ASK", "the package has no model.ask");
   const embedder = await readyEmbedder(signal);
   busyWith("generating", "Answering…");
-  const answer = await askModel(text, {
+  const answer = await model.ask(text, {
     documents: docs.map(({ title, text: content }) => ({ title, text: content })),
     mode: mode.value,
     signal,

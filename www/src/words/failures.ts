@@ -50,7 +50,6 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ERR_DOCUMENT_SIZE: ["This document is too large", "Up to 50 MB can be read. Add the part that matters."],
   ERR_PDF: ["This PDF cannot be read", "It is damaged, or no PDF at all. Open it elsewhere and save it again, or paste its text."],
   ERR_PDF_PASSWORD: ["This PDF is protected with a password", "Save a copy without the password, or paste its text."],
-  ERR_NO_ASK: ["This version cannot answer from documents yet", "The playground works: it lets the model continue any text."],
 };
 
 /** What a loaded model says when it is asked for what it has no head for. */

@@ -134,7 +134,7 @@ fn prepare(options: &Options, parts: &[Part]) -> Result<Bench> {
     Ok(Bench { runs: options.runs, model, rushlight, llama_bench, threads })
 }
 
-fn build_rushlight() -> Result<PathBuf> {
+pub fn build_rushlight() -> Result<PathBuf> {
     let mut cargo = process::cargo();
     process::run("cargo build --release", cargo.args(["build", "--release", "--bin", "rushlight"]))?;
     let name = if cfg!(windows) { "rushlight.exe" } else { "rushlight" };

@@ -9,6 +9,7 @@ mod machine;
 mod memory;
 mod native;
 mod peers;
+mod qa;
 mod report;
 mod samples;
 
@@ -32,6 +33,8 @@ enum What {
     Kernels(Kernels),
     /// Measure the CPU backend against llama.cpp, wllama and onnxruntime, both sides in turn
     Cpu(cpu::Options),
+    /// Ask questions about documents, and score the answers
+    Qa(qa::Options),
 }
 
 #[derive(clap::Args)]
@@ -44,6 +47,7 @@ struct Kernels {
 pub fn run(options: &Options) -> Result<()> {
     match &options.what {
         Some(What::Cpu(options)) => cpu::run(options),
+        Some(What::Qa(options)) => qa::run(options),
         Some(What::Kernels(kernels)) => run_kernels(kernels),
         None => run_kernels(&options.kernels),
     }

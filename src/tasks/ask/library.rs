@@ -1,0 +1,178 @@
+//! Documents made ready for questions: cut, indexed, laid out.
+
+use std::ops::Range;
+
+use super::passages::{self, Passage, Sentence};
+use super::shown::Shown;
+use super::terms::{self, Index};
+use super::text::{self, Utf16};
+use super::{AskError, Span};
+
+/// Most bytes of a document.
+pub const LARGEST_DOCUMENT: usize = 1 << 24;
+/// Weight of the similarity against BM25 as a share of its largest value, where a passage is looked for.
+const SIMILARITY: f64 = 2.0;
+
+/// Documents that can be asked about.
+pub struct Library {
+    texts: Vec<String>,
+    sentences: Vec<Sentence>,
+    passages: Vec<Passage>,
+    by_sentence: Index,
+    by_passage: Index,
+}
+
+/// A passage with how well it matches a question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Index of the passage.
+    pub passage: usize,
+    /// BM25 as a share of the largest, plus the weighted similarity.
+    pub score: f64,
+    /// Largest similarity of one of its sentences.
+    pub similarity: f64,
+}
+
+impl Library {
+    /// Takes in documents; `ends` has where the sentences of each end, in bytes of it after [`text::unwrap_lines`].
+    ///
+    /// # Errors
+    /// Documents without text, or one that is too large.
+    pub fn new(documents: &[&str], ends: &[Vec<usize>]) -> Result<Self, AskError> {
+        if ends.len() != documents.len() {
+            return Err(AskError::Input {
+                what: "sentence ends",
+                expected: format!("a list for each of {} documents", documents.len()),
+                got: ends.len().to_string(),
+            });
+        }
+        if let Some((document, text)) =
+            documents.iter().enumerate().find(|(_, text)| text.len() > LARGEST_DOCUMENT)
+        {
+            return Err(AskError::TooLarge { document, limit: LARGEST_DOCUMENT, got: text.len() });
+        }
+        let texts: Vec<String> = documents.iter().map(|&text| text.to_owned()).collect();
+        let mut sentences = Vec::new();
+        for (document, (text, ends)) in texts.iter().zip(ends).enumerate() {
+            sentences.extend(passages::short_sentences(document, text, text::sentences(text, ends)));
+        }
+        if sentences.is_empty() {
+            return Err(AskError::EmptyDocument { documents: documents.len() });
+        }
+        let views: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let passages = passages::cut(&sentences, &views);
+        let slice = |document: usize, bytes: &Range<usize>| {
+            views.get(document).and_then(|text| text.get(bytes.clone())).unwrap_or_default()
+        };
+        let by_sentence =
+            Index::new(sentences.iter().map(|sentence| slice(sentence.document, &sentence.bytes)));
+        let by_passage = Index::new(passages.iter().map(|passage| slice(passage.document, &passage.bytes)));
+        Ok(Library { texts, sentences, passages, by_sentence, by_passage })
+    }
+
+    /// As [`new`](Library::new), with sentences by UAX #29.
+    ///
+    /// # Errors
+    /// As [`new`](Library::new).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn of(documents: &[&str]) -> Result<Self, AskError> {
+        let ends: Vec<Vec<usize>> =
+            documents.iter().map(|document| text::sentence_ends(&text::unwrap_lines(document))).collect();
+        Library::new(documents, &ends)
+    }
+
+    /// The sentences, whose vectors are compared with the question's.
+    pub fn sentence_texts(&self) -> Vec<&str> {
+        self.sentences.iter().map(|sentence| self.slice(sentence.document, &sentence.bytes)).collect()
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// A document, whole.
+    pub fn text(&self, document: usize) -> &str {
+        self.texts.get(document).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The document of each of the sentences.
+    pub fn documents_of_sentences(&self) -> impl Iterator<Item = usize> {
+        self.sentences.iter().map(|sentence| sentence.document)
+    }
+
+    fn slice(&self, document: usize, bytes: &Range<usize>) -> &str {
+        self.texts.get(document).and_then(|text| text.get(bytes.clone())).unwrap_or_default()
+    }
+
+    /// The passages.
+    pub fn passages(&self) -> &[Passage] {
+        &self.passages
+    }
+
+    /// Words of sentences.
+    pub fn by_sentence(&self) -> &Index {
+        &self.by_sentence
+    }
+
+    /// Words of passages.
+    pub fn by_passage(&self) -> &Index {
+        &self.by_passage
+    }
+
+    /// A stretch of a document.
+    pub fn span(&self, document: usize, bytes: Range<usize>, confidence: f64) -> Span {
+        let text = self.texts.get(document).map(String::as_str).unwrap_or_default();
+        let mut units = Utf16::new(text);
+        let utf16 = units.units(bytes.start)..units.units(bytes.end);
+        Span { document, text: self.slice(document, &bytes).to_owned(), bytes, utf16, confidence }
+    }
+
+    /// A sentence as a stretch of its document.
+    pub fn sentence_span(&self, sentence: usize, confidence: f64) -> Option<Span> {
+        let sentence = self.sentences.get(sentence)?;
+        Some(self.span(sentence.document, sentence.bytes.clone(), confidence))
+    }
+
+    /// A passage on one line.
+    pub fn show(&self, passage: &Passage) -> Shown {
+        let text = self.texts.get(passage.document).map(String::as_str).unwrap_or_default();
+        Shown::new(text, passage, &self.sentences)
+    }
+
+    /// The passages for a question, the best first. `similarities` has the product of the question's vector with each sentence's.
+    ///
+    /// # Errors
+    /// Similarities of another number of sentences.
+    pub fn find(&self, question: &str, similarities: Option<&[f32]>) -> Result<Vec<Found>, AskError> {
+        if let Some(similarities) = similarities
+            && similarities.len() != self.sentences.len()
+        {
+            return Err(AskError::Input {
+                what: "similarities",
+                expected: format!("one for each of {} sentences", self.sentences.len()),
+                got: similarities.len().to_string(),
+            });
+        }
+        let query = terms::query(question);
+        let bm25: Vec<f64> =
+            (0..self.passages.len()).map(|passage| self.by_passage.bm25(passage, &query)).collect();
+        let largest = bm25.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let mut found: Vec<Found> = self
+            .passages
+            .iter()
+            .enumerate()
+            .map(|(index, passage)| {
+                let of = similarities.and_then(|all| all.get(passage.sentences.clone())).unwrap_or_default();
+                let similarity = of
+                    .iter()
+                    .copied()
+                    .fold(None, |most: Option<f32>, one| Some(most.map_or(one, |most| most.max(one))));
+                let similarity = f64::from(similarity.unwrap_or(0.0));
+                Found { passage: index, score: bm25[index] / largest + SIMILARITY * similarity, similarity }
+            })
+            .collect();
+        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+        Ok(found)
+    }
+}

@@ -1,0 +1,267 @@
+//! Questions about documents, answered by spans of them.
+//!
+//! Documents are cut at sentences into passages ([`passages`], [`text`]), found by their words and by the vectors of another model
+//! ([`library`], [`terms`]), and the best ones are read: [`read`] scores every span that the [`automaton`] over a passage's bytes
+//! allows, behind the few-shot [`frame`]. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
+//! answer, unless it is likelier that there is none.
+
+pub mod automaton;
+pub mod cues;
+pub mod edges;
+mod error;
+pub mod features;
+pub mod frame;
+pub mod free;
+pub mod library;
+pub mod passages;
+pub mod read;
+pub mod shown;
+pub mod terms;
+pub mod text;
+pub mod weights;
+
+use std::ops::Range;
+
+pub use error::AskError;
+pub use library::{Found, Library};
+
+use crate::session::{Session, SessionError};
+use automaton::{Automaton, Closers};
+use features::{COUNT, Context, Query};
+use read::Reader;
+use shown::Shown;
+use weights::Weights;
+
+/// Passages that are read for a question, by default.
+pub const PASSAGES: usize = 3;
+/// Spans that are given beside the answer.
+const ALTERNATIVES: usize = 5;
+
+/// A stretch of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Index of the document.
+    pub document: usize,
+    /// Its bytes there.
+    pub bytes: Range<usize>,
+    /// Its UTF-16 units there.
+    pub utf16: Range<usize>,
+    /// Its text, as it stands there.
+    pub text: String,
+    /// Probability that it answers the question.
+    pub confidence: f64,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// In the words of the document, on one line; empty where the documents have none.
+    pub answer: String,
+    /// Probability that the answer is right: the span's, or where there is none, of that.
+    pub confidence: f64,
+    /// Probability that the documents do not answer.
+    pub null_score: f64,
+    /// Where the answer stands; none where there is none.
+    pub spans: Vec<Span>,
+    /// What else it could be, the likeliest first.
+    pub alternatives: Vec<Span>,
+    /// The passages that were read, the best first: their stretches, with the score of the search as the confidence.
+    pub passages: Vec<Span>,
+}
+
+/// A span with what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// Index of the document.
+    pub document: usize,
+    /// Its bytes there.
+    pub bytes: Range<usize>,
+    /// In the order of [`features::NAMES`].
+    pub features: [f64; COUNT],
+    /// The weighted sum.
+    pub score: f64,
+}
+
+/// A question that is being answered, a passage at a time.
+pub struct Asking {
+    question: String,
+    query: Query,
+    similarities: Option<Vec<f32>>,
+    frame: String,
+    found: Vec<Found>,
+    shown: Vec<Shown>,
+    automata: Vec<Automaton>,
+    closers: Closers,
+    read: usize,
+    scored: Vec<Scored>,
+}
+
+impl Asking {
+    /// Finds the passages to read. `similarities` has the product of the question's vector with that of each sentence of the library.
+    ///
+    /// # Errors
+    /// An empty question, similarities that belong to other documents, or a vocabulary without bytes.
+    pub fn new(
+        session: &Session,
+        library: &Library,
+        question: &str,
+        similarities: Option<Vec<f32>>,
+        most: usize,
+    ) -> Result<Self, AskError> {
+        let question = checked(question)?;
+        session.cancel_flag().reset();
+        let mut found = library.find(&question, similarities.as_deref())?;
+        found.truncate(most.max(1));
+        let shown: Vec<Shown> = found
+            .iter()
+            .filter_map(|found| library.passages().get(found.passage))
+            .map(|at| library.show(at))
+            .collect();
+        let (automata, closers) =
+            automaton::build(session.tokenizer(), &shown).map_err(SessionError::from)?;
+        Ok(Asking {
+            query: Query::new(&question),
+            question,
+            similarities,
+            frame: frame::frame(),
+            found,
+            shown,
+            automata,
+            closers,
+            read: 0,
+            scored: Vec::new(),
+        })
+    }
+
+    /// Passages that are read in all.
+    pub fn total(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// Passages that have been read.
+    pub fn done(&self) -> usize {
+        self.read
+    }
+
+    /// Reads the next passage; false when all have been.
+    ///
+    /// # Errors
+    /// A question that leaves no room in the context, a failing run, or an abort.
+    pub async fn step(&mut self, session: &mut Session, library: &Library) -> Result<bool, AskError> {
+        let (Some(shown), Some(automaton), Some(found)) =
+            (self.shown.get(self.read), self.automata.get(self.read), self.found.get(self.read))
+        else {
+            return Ok(false);
+        };
+        let mut reader =
+            Reader { session, closers: &self.closers, frame: &self.frame, question: &self.question };
+        let reading = reader.read(&shown.text, automaton).await?;
+        let similarities = self.similarities.as_deref();
+        let weights = self.weights();
+        let context = Context { library, query: &self.query, found, shown, reading: &reading, similarities };
+        let document = library.passages().get(found.passage).map_or(0, |passage| passage.document);
+        for candidate in &reading.candidates {
+            let features = context.features(candidate);
+            let bytes = shown.to_document(&(candidate.start..candidate.end));
+            let score = features.iter().zip(weights.rank).map(|(feature, weight)| feature * weight).sum();
+            self.scored.push(Scored { document, bytes, features, score });
+        }
+        self.read += 1;
+        Ok(true)
+    }
+
+    /// The spans of what has been read, the best first; each once.
+    pub fn ranked(&self) -> Vec<Scored> {
+        let mut ranked = self.scored.clone();
+        ranked.sort_by(|a, b| {
+            b.score.total_cmp(&a.score).then((a.document, a.bytes.start, a.bytes.end).cmp(&(
+                b.document,
+                b.bytes.start,
+                b.bytes.end,
+            )))
+        });
+        let mut kept: Vec<Scored> = Vec::with_capacity(ranked.len());
+        for span in ranked {
+            if !kept.iter().any(|known| known.document == span.document && known.bytes == span.bytes) {
+                kept.push(span);
+            }
+        }
+        kept
+    }
+
+    /// The answer from what has been read.
+    pub fn answer(&self, library: &Library) -> Answer {
+        let ranked = self.ranked();
+        let answered = answerable(&ranked, self.weights());
+        // Spans share what is left by their scores.
+        let best = ranked.first().map_or(0.0, |best| best.score);
+        let total: f64 = ranked.iter().map(|span| (span.score - best).exp()).sum();
+        let mut spans: Vec<Span> = ranked
+            .iter()
+            .take(ALTERNATIVES + 1)
+            .map(|span| {
+                let share = if total > 0.0 { (span.score - best).exp() / total } else { 0.0 };
+                library.span(span.document, span.bytes.clone(), answered * share)
+            })
+            .collect();
+        let passages = self.read_passages(library);
+        let null_score = 1.0 - answered;
+        if spans.is_empty() || answered < weights::LEAST {
+            return Answer {
+                answer: String::new(),
+                confidence: null_score,
+                null_score,
+                spans: Vec::new(),
+                alternatives: spans.into_iter().take(ALTERNATIVES).collect(),
+                passages,
+            };
+        }
+        let alternatives = spans.split_off(1);
+        let answer: Vec<&str> = spans.iter().flat_map(|span| span.text.split_whitespace()).collect();
+        Answer { answer: answer.join(" "), confidence: answered, null_score, spans, alternatives, passages }
+    }
+
+    fn weights(&self) -> &'static Weights {
+        if self.similarities.is_some() { &weights::WITH_VECTORS } else { &weights::BY_WORDS }
+    }
+
+    fn read_passages(&self, library: &Library) -> Vec<Span> {
+        let found = self.found.iter().take(self.read);
+        found
+            .filter_map(|found| library.passages().get(found.passage).map(|at| (found, at)))
+            .map(|(found, at)| library.span(at.document, at.bytes.clone(), found.score))
+            .collect()
+    }
+}
+
+/// Probability that the best of these spans is an answer.
+fn answerable(ranked: &[Scored], weights: &Weights) -> f64 {
+    let Some(best) = ranked.first() else { return 0.0 };
+    // One that holds the best, or is held by it, is no rival.
+    let apart = |other: &&Scored| {
+        other.document != best.document
+            || other.bytes.end <= best.bytes.start
+            || best.bytes.end <= other.bytes.start
+    };
+    let ahead = ranked.iter().find(apart).map_or(10.0, |next| best.score - next.score).min(10.0);
+    let evidence = best.features.into_iter().chain([ahead, 1.0]);
+    let odds: f64 = evidence.zip(weights.answer).map(|(feature, weight)| feature * weight).sum();
+    1.0 / (1.0 + (-odds).exp())
+}
+
+/// Whether there is something to answer.
+///
+/// # Errors
+/// A question without a letter or digit.
+pub fn check(question: &str) -> Result<(), AskError> {
+    checked(question).map(drop)
+}
+
+/// The question without the space around it.
+fn checked(question: &str) -> Result<String, AskError> {
+    let words: Vec<&str> = question.split_whitespace().collect();
+    if !question.chars().any(char::is_alphanumeric) {
+        return Err(AskError::EmptyQuestion { got: question.to_owned() });
+    }
+    Ok(words.join(" "))
+}

@@ -1,0 +1,149 @@
+//! Documents as they are searched: hard-wrapped lines joined, sentences, offsets in the units of both worlds.
+
+use std::ops::Range;
+
+/// A line of at least so many characters was probably ended by its length.
+const WRAPPED: usize = 40;
+
+/// The text with those line breaks as spaces that only wrap a paragraph: a sentence is not over where its line is. Every byte
+/// keeps its place.
+pub fn unwrap_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = rest.find('\n') {
+        let (line, next) = (&rest[..end], &rest[end + 1..]);
+        out.push_str(line);
+        out.push(if line.trim().chars().count() >= WRAPPED && goes_on(next) { ' ' } else { '\n' });
+        rest = next;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether a line can be the rest of a paragraph: it is not empty and does not begin as an item, a heading or a field.
+fn goes_on(line: &str) -> bool {
+    let line = line.split('\n').next().unwrap_or_default().trim_start();
+    let mut chars = line.chars();
+    match chars.next() {
+        None | Some('-' | '*' | '•' | ':' | '#' | '|' | '=' | '>' | '+') => false,
+        Some('(') => !line.chars().skip(1).take(4).any(|c| c == ')'),
+        Some(first) if first.is_ascii_digit() => {
+            let behind = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+            !(behind.starts_with(' ') && line.trim_end_matches(behind).ends_with('.'))
+        }
+        Some(_) => !matches!(chars.next(), Some(')')),
+    }
+}
+
+/// Where the sentences of a text end, in bytes, by UAX #29. A browser has `Intl.Segmenter` for it.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn sentence_ends(text: &str) -> Vec<usize> {
+    use unicode_segmentation::UnicodeSegmentation;
+    let mut ends = Vec::new();
+    for (at, sentence) in text.split_sentence_bound_indices() {
+        ends.push(at + sentence.len());
+    }
+    ends
+}
+
+/// The sentences between those ends, without the white space around them; empty ones are left out.
+pub fn sentences(text: &str, ends: &[usize]) -> Vec<Range<usize>> {
+    let mut from = 0;
+    let mut ranges = Vec::new();
+    for &end in ends.iter().chain([&text.len()]) {
+        let Some(piece) = text.get(from..end) else { continue };
+        let trimmed = piece.trim_start();
+        let start = end - trimmed.len();
+        let stop = start + trimmed.trim_end().len();
+        if start < stop {
+            ranges.push(start..stop);
+        }
+        from = end;
+    }
+    ranges
+}
+
+/// UTF-16 units before some bytes, found in one pass.
+pub struct Utf16<'a> {
+    text: &'a str,
+    /// Bytes and units that were counted.
+    at: (usize, usize),
+}
+
+impl<'a> Utf16<'a> {
+    /// Counts from the beginning.
+    pub fn new(text: &'a str) -> Self {
+        Utf16 { text, at: (0, 0) }
+    }
+
+    /// Units before this byte, which must be one where a character begins.
+    pub fn units(&mut self, byte: usize) -> usize {
+        if byte < self.at.0 {
+            self.at = (0, 0);
+        }
+        let between = self.text.get(self.at.0..byte).unwrap_or_default();
+        self.at = (byte, self.at.1 + between.encode_utf16().count());
+        self.at.1
+    }
+}
+
+/// Bytes before each of some ascending UTF-16 offsets; those within a character are moved behind it.
+pub fn bytes_of_utf16(text: &str, offsets: &[usize]) -> Vec<usize> {
+    let mut bytes = Vec::with_capacity(offsets.len());
+    let mut chars = text.char_indices();
+    let (mut units, mut at) = (0, 0);
+    for &offset in offsets {
+        while units < offset {
+            let Some((start, c)) = chars.next() else { break };
+            units += c.len_utf16();
+            at = start + c.len_utf8();
+        }
+        bytes.push(at);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_joined_where_a_paragraph_goes_on() {
+        let text = "The licensor provides the work on a basis\nthat is as it is.\n\n- an item of which the text is long enough\n- the next\n:Field: of which the text is long enough, too\n:Donor: Nick\n";
+        let joined = unwrap_lines(text);
+        assert_eq!(joined.len(), text.len());
+        assert!(joined.contains("basis that is"));
+        assert!(joined.contains("long enough\n- the next"));
+        assert!(joined.contains("too\n:Donor"));
+        for item in ["1.2. Next", "(b) next", "a) next", "2. Next", ""] {
+            let text = format!("{}\n{item}", "x".repeat(50));
+            assert_eq!(unwrap_lines(&text), text);
+        }
+        for line in ["2016 was a year", "(see below)", "4.5 litres"] {
+            let text = format!("{}\n{line}", "x".repeat(50));
+            assert_eq!(unwrap_lines(&text), text.replace('\n', " "), "{line}");
+        }
+    }
+
+    #[test]
+    fn sentences_have_no_space_around_them() {
+        let text = "  One is here. Two is, too!\n\n Three";
+        let found: Vec<&str> =
+            sentences(text, &sentence_ends(text)).into_iter().map(|at| &text[at]).collect();
+        assert_eq!(found, ["One is here.", "Two is, too!", "Three"]);
+        assert!(sentences(" \n", &[1, 2]).is_empty());
+        assert_eq!(sentences("ab", &[9]), [0..2], "ends outside the text count for nothing");
+    }
+
+    #[test]
+    fn offsets_go_both_ways() {
+        let text = "aé😀b";
+        let mut utf16 = Utf16::new(text);
+        let bytes = [0, 1, 3, 7, 8];
+        let units = bytes.map(|byte| utf16.units(byte));
+        assert_eq!(units, [0, 1, 2, 4, 5]);
+        assert_eq!(bytes_of_utf16(text, &units), bytes);
+        assert_eq!(bytes_of_utf16(text, &[3, 99]), [7, 8]);
+        assert_eq!(utf16.units(1), 1);
+    }
+}

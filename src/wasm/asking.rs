@@ -1,0 +1,73 @@
+//! Questions about documents: `AskApi` of `pkg/src/engine.ts`.
+
+use wasm_bindgen::prelude::*;
+
+use super::ask::Reads;
+use super::{Engine, Stage, error, parse, to_json};
+use crate::tasks::ask::{self, AskError};
+
+fn ask_error(failure: AskError) -> JsValue {
+    error(failure.code(), &failure.to_string())
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Throws where there is nothing to answer.
+    #[wasm_bindgen(js_name = askCheck)]
+    pub fn ask_check(&self, question: &str) -> Result<(), JsValue> {
+        ask::check(question).map_err(ask_error)
+    }
+
+    /// The text with line breaks that only wrap a paragraph as spaces.
+    #[wasm_bindgen(js_name = askLines)]
+    pub fn ask_lines(&self, text: &str) -> String {
+        ask::text::unwrap_lines(text)
+    }
+
+    /// Takes in documents; the sentences of each as JSON.
+    #[wasm_bindgen(js_name = askOpen)]
+    pub fn ask_open(&mut self, documents: &str) -> Result<String, JsValue> {
+        to_json(&self.desk.open(parse(documents)?).map_err(ask_error)?)
+    }
+
+    /// Finds passages.
+    #[wasm_bindgen(js_name = askStart)]
+    pub fn ask_start(&mut self, request: &str) -> Result<String, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        let request = parse(request)?;
+        to_json(&desk.start(stage.reads()?, request).map_err(ask_error)?)
+    }
+
+    /// Reads the next passage; how many have been read.
+    #[wasm_bindgen(js_name = askStep)]
+    pub async fn ask_step(&mut self) -> Result<usize, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        desk.step(stage.reads()?).await.map_err(ask_error)
+    }
+
+    /// The answer from what has been read, as JSON.
+    #[wasm_bindgen(js_name = askAnswer)]
+    pub fn ask_answer(&self) -> Result<String, JsValue> {
+        to_json(&self.desk.answer().map_err(ask_error)?)
+    }
+
+    /// What supports a free answer, as JSON.
+    #[wasm_bindgen(js_name = askSupport)]
+    pub fn ask_support(&self, said: &str) -> Result<String, JsValue> {
+        to_json(&self.desk.support(said).map_err(ask_error)?)
+    }
+}
+
+impl Stage {
+    /// What reads documents.
+    fn reads(&mut self) -> Result<Reads<'_>, JsValue> {
+        match self {
+            Stage::Reader(reader) => Ok(Reads::Marks(reader)),
+            Stage::Embedder(_) => Err(error(
+                "ERR_UNSUPPORTED_MODEL",
+                "this model makes embeddings and answers no questions: give it as the option embedder",
+            )),
+            _ => self.session().map(Reads::Writes),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `rushlight ask` as a person or a script runs it.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use common::{minilm_path, model_path};
+use serde_json::Value;
+
+const TEXT: &str = "Die Übersicht: the Brisa 300 humidifier runs for up to 14 hours on one filling. A blinking red light means that the tank is \
+                    empty; a steady blue light means normal operation.\nReplace the filter, part number BF-22, after 90 days.\n";
+
+fn rushlight(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rushlight")).args(arguments).output().expect("the program runs")
+}
+
+/// A file of this test's own, gone with it.
+struct Document(PathBuf);
+
+impl Document {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rushlight-ask-{name}-{}.txt", std::process::id()));
+        std::fs::write(&path, text).expect("a file");
+        Document(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+#[test]
+fn an_answer_has_its_place() {
+    let document = Document::new("manual", TEXT);
+    let (model, embedder) = (model_path(), minilm_path());
+    let output = rushlight(&[
+        "ask",
+        "--backend",
+        "cpu",
+        "--json",
+        "--model",
+        model.to_str().expect("UTF-8"),
+        "--embedder",
+        embedder.to_str().expect("UTF-8"),
+        "--context-file",
+        document.path(),
+        "--question",
+        "What is the part number of the filter?",
+        "--question",
+        "What does the subscription cost?",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let [found, none] = &lines[..] else { panic!("{lines:?}") };
+    let keys: Vec<&String> = found.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["answer", "confidence", "null_score", "spans"]);
+    let span = &found["spans"][0];
+    assert_eq!(found["answer"], "BF-22");
+    assert_eq!(span["text"], "BF-22");
+    let at = |key: &str| span[key].as_u64().expect("an offset") as usize;
+    assert_eq!(&TEXT[at("start")..at("end")], "BF-22");
+    let units: Vec<u16> = TEXT.encode_utf16().collect();
+    assert_eq!(String::from_utf16(&units[at("start_utf16")..at("end_utf16")]).expect("characters"), "BF-22");
+    assert_ne!(at("start"), at("start_utf16"), "there is an umlaut before it");
+    assert_eq!((&none["answer"], none["spans"].as_array().map(Vec::len)), (&"".into(), Some(0)));
+    assert!(none["null_score"].as_f64() > found["null_score"].as_f64());
+}
+
+#[test]
+fn what_cannot_be_answered_is_one_line_with_a_code() {
+    let (document, empty) = (Document::new("some", TEXT), Document::new("empty", " \n\n"));
+    let model = model_path();
+    let model = model.to_str().expect("UTF-8");
+    let ask = |file: &str, question: &str, more: &[&str]| {
+        let fixed =
+            ["ask", "--backend", "cpu", "--model", model, "--context-file", file, "--question", question];
+        rushlight(&[&fixed[..], more].concat())
+    };
+    for (output, code) in [
+        (ask(document.path(), " ", &[]), "ERR_EMPTY_QUESTION"),
+        (ask(empty.path(), "Who?", &[]), "ERR_EMPTY_DOCUMENT"),
+        (ask("no such file", "Who?", &[]), "ERR_FILE"),
+        // Frame, passage and question do not fit.
+        (ask(document.path(), "Who?", &["--context", "128"]), "ERR_CONTEXT"),
+    ] {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!output.status.success() && said.contains(code), "{code}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
