@@ -1,7 +1,12 @@
 // The few parts of a test runner that browsers need: they start once, pages end with their test, and whatever a page
 // complains of fails the test.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { openBrowser } from "./browsers.mjs";
+
+/** No test takes as long unless something hangs. */
+const LIMIT_MS = 10 * 60_000;
 
 /** What a test is given. */
 export class Context {
@@ -35,7 +40,7 @@ export class Context {
   /** Runs a test; throws what it throws, or what its pages complained of. */
   async run(test) {
     try {
-      const note = await test.run(this);
+      const note = await within(LIMIT_MS, test.run(this));
       const problems = this.#pages
         .flatMap((page) => page.problems)
         .filter((problem) => !this.#expected.some((pattern) => pattern.test(problem)));
@@ -49,6 +54,19 @@ export class Context {
 
   async close() {
     for (const browser of this.#browsers.values()) await browser.then((b) => b.close()).catch(() => {});
+  }
+}
+
+async function within(ms, work) {
+  const bell = new AbortController();
+  const late = sleep(ms, undefined, { signal: bell.signal }).then(
+    () => Promise.reject(new Error(`it hangs: no end after ${ms / 60_000} minutes`)),
+    () => undefined,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    bell.abort();
   }
 }
 

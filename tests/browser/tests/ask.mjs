@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 
 import { inRepository, MODEL, minilmFolder, modelFile } from "../lib/paths.mjs";
@@ -18,18 +18,13 @@ const NEAR = 0.5;
 /** What `rushlight ask` says, natively built: an answer a question. */
 function native(context, questions) {
   const target = process.env.CARGO_TARGET_DIR ?? inRepository("target");
-  const program = ["release", "debug"].map((profile) => path.join(target, profile, "rushlight"));
+  const built = ["release", "debug"].map((profile) => path.join(target, profile, "rushlight")).filter(existsSync);
+  // Built last: an older one may answer otherwise.
+  const [program] = built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (program === undefined) throw new Error("no rushlight to compare with: cargo build --bin rushlight");
   const args = ["ask", "--json", "--evidence", "--backend", "cpu", "--threads", "1", "--context-file", "-"];
   args.push("--model", modelFile(), "--embedder", minilmFolder(), ...questions.flatMap((question) => ["--question", question]));
-  let failure;
-  for (const file of program) {
-    try {
-      return execFileSync(file, args, { input: context, encoding: "utf8" }).trim().split("\n").map((line) => JSON.parse(line));
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw new Error(`no rushlight to compare with: cargo build --bin rushlight (${failure.message})`);
+  return execFileSync(program, args, { input: context, encoding: "utf8" }).trim().split("\n").map((line) => JSON.parse(line));
 }
 
 async function loaded(context, browser) {

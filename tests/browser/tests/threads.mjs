@@ -79,7 +79,7 @@ function missing(browser) {
     name: `threads: ${browser}: where pool workers cannot start, the model runs on fewer threads and says so`,
     run: (context) =>
       withServer(context, { missing: /pool-worker/ }, async () => {
-        context.expectProblem(/404/);
+        context.expectProblem(/404|pool-worker\.js/);
         const page = await packagePage(context, browser);
         const { backend, text } = await answer(page, { threads: 2 });
         assert.deepEqual([backend.build, backend.threads], ["full", 1]);
