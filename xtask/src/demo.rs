@@ -1,13 +1,13 @@
 //! `cargo xtask demo`: everything from nothing to a page that answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rushlight::serve::{ServeOptions, serve};
 
 use crate::setup::{self, Scope};
-use crate::{build_web, fetch_model, npm, packages, process};
+use crate::{build_web, fetch_minilm, fetch_model, npm, packages, process};
 
 /// Drives the page: opens it, types the prompt, prints the tokens as they come and then the statistics.
 const ASK: &str = "tests/browser/ask.mjs";
@@ -55,13 +55,18 @@ pub fn run(options: &Options) -> Result<()> {
         packages::ensure(&[packages::Need::Firefox])?;
     }
     let model = fetch_model::run(&fetch_model::Options::default())?;
+    // What --ask says is not about documents.
+    let minilm = match (&options.ask, model.parent()) {
+        (None, Some(models)) => Some(fetch_minilm::run(models)?),
+        _ => None,
+    };
     build_web::run(&build_web::Options::default())?;
     let page = npm::folder(npm::PAGE).join("dist");
     let port = options.port.unwrap_or(if options.ask.is_some() { 0 } else { PORT });
     let serve_options = ServeOptions {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         root: page,
-        mounts: vec![(format!("/models/{}", fetch_model::FILE), model)],
+        mounts: mounts(&model, minilm.as_deref()),
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the server's threads")?;
     let Some(prompt) = &options.ask else {
@@ -81,6 +86,13 @@ pub fn run(options: &Options) -> Result<()> {
         };
         ask(options, prompt, addr).await
     })
+}
+
+/// The models at the addresses that the page's controls are preset with.
+fn mounts(model: &Path, minilm: Option<&Path>) -> Vec<(String, PathBuf)> {
+    let writes = (format!("/models/{}", fetch_model::FILE), model.to_path_buf());
+    let finds = minilm.map(|folder| (format!("/models/{}", fetch_minilm::FOLDER), folder.to_path_buf()));
+    std::iter::once(writes).chain(finds).collect()
 }
 
 async fn ask(options: &Options, prompt: &str, addr: SocketAddr) -> Result<()> {
@@ -109,4 +121,20 @@ async fn ask(options: &Options, prompt: &str, addr: SocketAddr) -> Result<()> {
         bail!("the page gave no answer; what the browser said is above");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths;
+
+    #[test]
+    fn the_page_is_preset_with_what_is_served() {
+        let controls = std::fs::read_to_string(paths::root().join("www/src/state/model.ts")).unwrap();
+        let [writes, finds] =
+            <[_; 2]>::try_from(mounts(Path::new("gemma.gguf"), Some(Path::new("minilm")))).unwrap();
+        assert!(controls.contains(&format!("url: signal({:?})", writes.0)), "{}", writes.0);
+        // A folder of files ends with a slash in the page, and without one in the server.
+        assert!(controls.contains(&format!("embedder: signal({:?})", format!("{}/", finds.0))), "{}", finds.0);
+    }
 }

@@ -43,6 +43,7 @@ const FOLDERS = [
   ["/test/", path.resolve(import.meta.dirname, "../pages")],
   ["/small-models/", SMALL_MODELS],
   ["/minilm/", minilmFolder()],
+  ["/models/all-MiniLM-L6-v2/", minilmFolder()],
   ["/scripted/", SCRIPTED_PAGE],
   ["/", inRepository("www/dist")],
 ];

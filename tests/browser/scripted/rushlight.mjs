@@ -4,7 +4,7 @@
 const script = {
   /** Where to wait for `release()`: "load" half-way, "answer" after some tokens, "read" while passages are read. */
   hold: undefined,
-  /** What the next call throws: `{ load: { code, message, status } }`, and `ask`, `generate`, `cache`. */
+  /** What the next call throws: `{ load: { code, message, status } }`, and `embedder`, `ask`, `generate`, `cache`. */
   fail: {},
   /** Whether the model's file has a chat template. */
   has: { chat: false },
@@ -94,9 +94,12 @@ async function holdAt(where, signal) {
   check(signal);
 }
 
+/** Addresses of models that make vectors. */
+const EMBEDDERS = /MiniLM|minilm/;
+
 export async function loadModel(from, { signal, onProgress, ...options } = {}) {
   script.calls.push({ call: "loadModel", from: String(from), options });
-  failWhere("load");
+  failWhere(EMBEDDERS.test(from) ? "embedder" : "load");
   for (let step = 0; step <= 20; step++) {
     check(signal);
     onProgress?.({ loaded: Math.round((BYTES * step) / 20), total: BYTES, cached: 0 });

@@ -147,6 +147,22 @@ export default [
     },
   },
   {
+    name: "asking: without a model that finds passages they are found by words, and the answer says so",
+    async run(context) {
+      const page = await withSample(context);
+      await page.evaluate(() => (globalThis.scripted.fail.embedder = { code: "ERR_NETWORK", message: "HTTP 404", status: 404 }));
+      await ask(page, "When are dogs allowed?");
+      const shown = await page.evaluate(() => ({
+        words: document.querySelector("#found").textContent,
+        failed: !document.querySelector("#failure").hidden,
+        used: globalThis.scripted.calls.find(({ call }) => call === "ask").embedder,
+      }));
+      assert.deepEqual([shown.failed, shown.used], [false, false]);
+      assert.match(shown.words, /found by shared words/);
+      assert.match(shown.words, /could not be fetched/);
+    },
+  },
+  {
     name: "asking: without a question, without a document",
     async run(context) {
       const page = await scriptedPage(context);

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import type { Answer, AnswerSpan, AskStage } from "../engine";
+import { type Answer, type AnswerSpan, type AskStage, type Model, RushlightError } from "../engine";
 import { PageError } from "../words/failures";
 import { follow } from "../words/progress";
 import { announce, finishAnnouncing } from "./announced";
@@ -21,7 +21,11 @@ export interface Answered {
   readonly question: string;
   readonly answer: Answer;
   readonly documents: readonly Doc[];
+  readonly search: Search;
 }
+
+/** How passages were found; `fallback` is by words, since the model for the meaning could not be had. */
+export type Search = "meaning" | "words" | "fallback";
 
 /** The last answer. */
 export const answered = signal<Answered | undefined>(undefined);
@@ -48,7 +52,7 @@ async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Pro
   streamed.value = undefined;
   target.value = undefined;
   const model = await ready(signal);
-  const embedder = await readyEmbedder(signal);
+  const { embedder, search } = await searcher(signal);
   busyWith("generating", "Answering…");
   const answer = await model.ask(text, {
     documents: docs.map(({ title, text: content }) => ({ title, text: content })),
@@ -62,10 +66,21 @@ async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Pro
     },
   });
   if (mode.value === "free") finishAnnouncing();
-  answered.value = { question: text, answer, documents: docs };
+  answered.value = { question: text, answer, documents: docs, search };
   const best = answer.spans[0];
   if (best !== undefined) goTo(answered.value, best, false);
   return outcome(answer);
+}
+
+/** What finds passages. Where its model cannot be fetched, words do; the answer says so. */
+async function searcher(signal: AbortSignal): Promise<{ embedder: Model | undefined; search: Search }> {
+  try {
+    const embedder = await readyEmbedder(signal);
+    return { embedder, search: embedder === undefined ? "words" : "meaning" };
+  } catch (error) {
+    if (error instanceof RushlightError && error.code === "ERR_NETWORK") return { embedder: undefined, search: "fallback" };
+    throw error;
+  }
 }
 
 function outcome({ answer }: Answer): string {

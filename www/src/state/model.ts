@@ -25,8 +25,10 @@ export const chosen = {
   kv: signal<KvFormat>("f16"),
   /** Tokens; empty is what the package thinks right. */
   context: signal(""),
-  /** Address of the model that finds passages by meaning; empty is none. */
-  embedder: signal(""),
+  /** Whether passages are found by what they mean, which takes a model, or by the words they share with the question. */
+  search: signal<"meaning" | "words">("meaning"),
+  /** Address of the model that finds them by meaning: a GGUF file, or a folder, which ends with a slash. */
+  embedder: signal("/models/all-MiniLM-L6-v2/"),
 };
 
 /** A model that is loaded, and what it was loaded from. */
@@ -68,7 +70,12 @@ watchModel(
 /** What the model will be called while it is not loaded. */
 export function chosenName(): string {
   const { file, url } = chosen;
-  return file.value?.name ?? url.value.split("/").filter(Boolean).at(-1) ?? "";
+  return file.value?.name ?? lastPart(url.value);
+}
+
+/** The last part of an address that says something. */
+export function lastPart(url: string): string {
+  return url.split("/").filter(Boolean).at(-1) ?? "";
 }
 
 function options(): LoadOptions {
@@ -106,14 +113,14 @@ export async function ready(signal: AbortSignal): Promise<Model> {
   return model;
 }
 
-/** The model that finds passages, where one is chosen. */
+/** The model that finds passages by meaning, where that is chosen. */
 export async function readyEmbedder(signal: AbortSignal): Promise<Model | undefined> {
-  const url = chosen.embedder.value.trim();
+  const url = chosen.search.value === "meaning" ? chosen.embedder.value.trim() : "";
   const current = loadedEmbedder.value;
   if (current?.key === url) return current.model;
   forgetEmbedder();
   if (url === "") return undefined;
-  const model = await load(url, "Loading the embedding model…", { backend: chosen.backend.value }, signal);
+  const model = await load(url, "Loading the model that finds passages…", { backend: chosen.backend.value }, signal);
   loadedEmbedder.value = { model, key: url, file: undefined, memory: await model.memory() };
   return model;
 }

@@ -29,7 +29,10 @@ export function applyPresets(): void {
     if (value !== null) set(value);
   };
   given("model", (value) => (chosen.url.value = value));
-  given("embedder", (value) => (chosen.embedder.value = value));
+  given("embedder", (value) => {
+    if (value === "") chosen.search.value = "words";
+    else chosen.embedder.value = value;
+  });
   given("context", (value) => (chosen.context.value = value));
   given("prompt", (value) => (prompt.value = value));
   given("backend", (value) => {

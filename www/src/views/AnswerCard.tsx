@@ -134,9 +134,17 @@ function Quote({ found, span }: { readonly found: Answered; readonly span: Answe
 function ReadPassages({ found }: { readonly found: Answered }): VNode | null {
   const { passages } = found.answer;
   if (passages.length === 0) return null;
+  const how = found.search === "meaning" ? "found by meaning" : "found by shared words";
   return (
     <details open={found.answer.answer === ""}>
-      <summary>{found.answer.answer === "" ? "The nearest passages" : "Passages that were read"}</summary>
+      <summary>
+        {found.answer.answer === "" ? "The nearest passages" : "Passages that were read"}, {how}
+      </summary>
+      {found.search === "fallback" && (
+        <p class="note">
+          The model that finds passages by meaning could not be fetched. Its address is under <a href="#models">Models</a>.
+        </p>
+      )}
       <ul class="sources" aria-label="Passages">
         {passages.map((passage) => (
           <li key={`${passage.document}:${passage.start}`}>

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 
 import { askDocuments, mode, question } from "../state/asking";
 import { documents } from "../state/documents";
-import { chosenName, loaded } from "../state/model";
+import { chosen, chosenName, lastPart, loaded, loadedEmbedder } from "../state/model";
 import { busy } from "../state/work";
 import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
@@ -64,9 +64,16 @@ function QuestionForm(): VNode {
           Ask
         </button>
       </div>
-      {loaded.value === undefined && <p class="note">Asking first loads {chosenName()}.</p>}
+      <FirstLoad />
     </form>
   );
+}
+
+/** What the first question brings with it. */
+function FirstLoad(): VNode | null {
+  const finds = chosen.search.value === "meaning" && loadedEmbedder.value === undefined ? lastPart(chosen.embedder.value) : "";
+  const names = [loaded.value === undefined ? chosenName() : "", finds].filter((name) => name !== "");
+  return names.length === 0 ? null : <p class="note">The first question loads {names.join(" and ")}.</p>;
 }
 
 /** What the sample may be asked. */

@@ -4,17 +4,17 @@ import { useEffect, useRef } from "preact/hooks";
 
 import type { CachedFile } from "../engine";
 import { discard, kept, lookUp, persist, persistent, storage } from "../state/cached";
-import { chosen, loaded } from "../state/model";
+import { chosen, lastPart, loaded, loadedEmbedder } from "../state/model";
 import { view } from "../state/presets";
 import { ago, bytes } from "../words/format";
 
 /** The model files that are kept on this machine. */
 export function Kept(): VNode {
   const now = view.value;
-  const model = loaded.value;
+  const [model, embedder] = [loaded.value, loadedEmbedder.value];
   useEffect(() => {
     if (now === "models") void lookUp();
-  }, [now, model]);
+  }, [now, model, embedder]);
   return (
     <section class="card" aria-labelledby="kept-title">
       <h3 id="kept-title">Kept on this machine</h3>
@@ -42,14 +42,28 @@ function KeptFiles({ files }: { readonly files: readonly CachedFile[] }): VNode 
   );
 }
 
-/** The last part of an address that says something. */
+/** The weights of a model that is a folder, with its tokenizer beside them. */
+const IN_FOLDER = "model.safetensors";
+
+/** The folder that a model is, where it is one; else its file. */
+function modelAt(url: string): string {
+  return url.endsWith(`/${IN_FOLDER}`) ? url.slice(0, -IN_FOLDER.length) : url;
+}
+
 function nameOf(url: string): string {
-  return decodeURIComponent(url.split("/").filter(Boolean).at(-1) ?? url);
+  return decodeURIComponent(lastPart(modelAt(url)));
 }
 
 function KeptFile({ file, onDelete }: { readonly file: CachedFile; readonly onDelete: () => void }): VNode {
   const { url, bytes: size, complete, stored, lastUsed } = file;
   const use = (): void => {
+    const model = modelAt(url);
+    if (model !== url) {
+      chosen.search.value = "meaning";
+      chosen.embedder.value = model;
+      document.getElementById("search")?.focus();
+      return;
+    }
     chosen.file.value = undefined;
     chosen.url.value = url;
     document.getElementById("load")?.focus();

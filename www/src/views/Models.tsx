@@ -1,9 +1,10 @@
 import type { VNode } from "preact";
 
 import type { BackendChoice, KvFormat } from "../engine";
-import { chosen, loadChosen, loaded } from "../state/model";
+import { chosen, loadChosen, loaded, loadedEmbedder } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
+import { millions } from "../words/format";
 import { Kept } from "./Kept";
 import { PlanFacts } from "./PlanFacts";
 
@@ -17,7 +18,7 @@ export function Models(): VNode {
       </div>
       <div class="narrow">
         <LoadForm />
-        <EmbedderCard />
+        <SearchCard />
         <Kept />
       </div>
     </>
@@ -145,10 +146,28 @@ function ContextField(): VNode {
   );
 }
 
-function EmbedderCard(): VNode {
+/** How passages are found, and with which model. */
+function SearchCard(): VNode {
   return (
-    <section class="card" aria-labelledby="embedder-title">
-      <h3 id="embedder-title">The model that finds passages</h3>
+    <section class="card" aria-labelledby="search-title">
+      <h3 id="search-title">Finding passages</h3>
+      <p class="note">From long documents only the passages that fit the question are read.</p>
+      <div class="field">
+        <label for="search">Find them by</label>
+        <select id="search" value={chosen.search.value} onChange={(event) => (chosen.search.value = event.currentTarget.value as "meaning" | "words")}>
+          <option value="meaning">what they mean, with a second, small model</option>
+          <option value="words">the words they share with the question</option>
+        </select>
+      </div>
+      {chosen.search.value === "meaning" && <EmbedderField />}
+    </section>
+  );
+}
+
+function EmbedderField(): VNode {
+  const info = loadedEmbedder.value?.model.info;
+  return (
+    <>
       <div class="field">
         <label for="embedder-url">Address of an embedding model: a GGUF file, or a folder that ends with a slash</label>
         <input
@@ -157,15 +176,16 @@ function EmbedderCard(): VNode {
           inputMode="url"
           spellcheck={false}
           autocomplete="off"
-          placeholder="/models/all-MiniLM-L6-v2/"
           aria-describedby="embedder-hint"
           value={chosen.embedder.value}
           onInput={(event) => (chosen.embedder.value = event.currentTarget.value)}
         />
       </div>
       <p id="embedder-hint" class="note">
-        With one, passages are found by what they mean; without, by the words they share with the question.
+        {info === undefined
+          ? "It is fetched with the first question, and kept."
+          : `${info.name} is loaded: ${millions(info.parameters)} parameters, on the ${info.backend.kind.toUpperCase()}.`}
       </p>
-    </section>
+    </>
   );
 }
