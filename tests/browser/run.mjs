@@ -8,6 +8,7 @@ import ask from "./tests/ask.mjs";
 import arrival from "./tests/arrival.mjs";
 import chat from "./tests/chat.mjs";
 import asking from "./tests/asking.mjs";
+import askingReal from "./tests/asking_real.mjs";
 import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import failures from "./tests/failures.mjs";
@@ -31,6 +32,7 @@ const tests = [
   ...screens, // Each state of the page, accessible, in pictures.
   ...documents, // What becomes of PDFs, HTML and texts.
   ...asking, // Answers with their sources, and bad input in words.
+  ...askingReal, // The same with Gemma and MiniLM.
   ...playground, // Why the model said that; every control.
   ...privacy, // Nothing leaves the page.
   ...offline, // The page without its server.

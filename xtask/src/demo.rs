@@ -135,6 +135,10 @@ mod tests {
             <[_; 2]>::try_from(mounts(Path::new("gemma.gguf"), Some(Path::new("minilm")))).unwrap();
         assert!(controls.contains(&format!("url: signal({:?})", writes.0)), "{}", writes.0);
         // A folder of files ends with a slash in the page, and without one in the server.
-        assert!(controls.contains(&format!("embedder: signal({:?})", format!("{}/", finds.0))), "{}", finds.0);
+        assert!(
+            controls.contains(&format!("embedder: signal({:?})", format!("{}/", finds.0))),
+            "{}",
+            finds.0
+        );
     }
 }

@@ -1,5 +1,5 @@
 // A question and what comes of it on the page: the answer marked where it stands, ways to it, what a screen reader hears, and every
-// kind of bad input in words. The package is a stand-in here; with the real one this is in private.mjs.
+// kind of bad input in words. The package is a stand-in here; with the real one this is asking_real.mjs.
 
 import assert from "node:assert/strict";
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 
 import { failed, open, read } from "../lib/page.mjs";
+import { printed } from "../lib/pdf.mjs";
 
 /** Brings a file, as if chosen. */
 const bring = (page, name, mimeType, content) =>
@@ -18,15 +19,6 @@ async function shownText(page, title) {
 /** Sentences of many lines, of which no two are alike. */
 const sentences = (count, page) =>
   Array.from({ length: count }, (_, at) => `On page ${page} the sentence number ${at + 1} speaks of ${7919 * (at + 1) * page} herrings and a lighthouse.`);
-
-/** A PDF that Chromium prints. */
-async function printed(context, html) {
-  const page = await context.page("chromium", "/test/package.html");
-  // Without the server's policy, which allows no styles in markup.
-  await page.goto("about:blank");
-  await page.playwright.setContent(html);
-  return await page.playwright.pdf({ format: "A5" });
-}
 
 function refused(what, name, content, code, words) {
   return {
