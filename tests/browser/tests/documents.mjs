@@ -55,6 +55,9 @@ export default [
       const expected = pages.map((list, at) => `Page ${at + 1} ${list.join(" ")}`).join(" ");
       // The numbers of pages are beside the text; page breaks come after the last word of a page.
       assert.equal(words(text.replace(/Page (\d)(?=\S)/g, "Page $1 ").replace(/\.(Page \d )/g, ". $1")), expected);
+      // Nine paragraphs a page, each of two lines on paper, are nine lines here.
+      const lines = await page.evaluate(() => [...document.querySelectorAll("#reader .page")].map(({ lastChild }) => lastChild.textContent.trim().split(/\n+/).length));
+      assert.deepEqual(lines, [9, 9, 9], "lines are put together");
       assert.match(await page.evaluate(() => document.querySelector(".document-size").textContent), /PDF · 3 pages/);
       assert.deepEqual(foreign, []);
     },

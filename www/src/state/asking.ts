@@ -22,6 +22,8 @@ export interface Answered {
   readonly answer: Answer;
   readonly documents: readonly Doc[];
   readonly search: Search;
+  /** Whether it is in the model's own words. */
+  readonly freely: boolean;
 }
 
 /** How passages were found; `fallback` is by words, since the model for the meaning could not be had. */
@@ -38,11 +40,11 @@ export const target = signal<{ readonly document: number; readonly start: number
 
 /** What each part of the work is called, and what it counts. */
 const STAGES = {
-  cut: "Cutting the documents into passages…",
-  embed: "Taking in the passages…",
-  search: "Looking for the passages that matter…",
-  read: "Reading them…",
-  answer: "Answering…",
+  cut: ["Cutting the documents into sentences…", "documents"],
+  embed: ["Comparing what the sentences mean…", "sentences"],
+  search: ["Looking for the passages that matter…", "passages"],
+  read: ["Reading the passages that matter…", "passages"],
+  answer: ["Answering…", "tokens"],
 } as const;
 
 async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Promise<string> {
@@ -53,21 +55,26 @@ async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Pro
   target.value = undefined;
   const model = await ready(signal);
   const { embedder, search } = await searcher(signal);
-  busyWith("generating", "Answering…");
+  busyWith("generating", STAGES.cut[0]);
+  const freely = mode.value === "free";
+  const written = follow("tokens");
+  let tokens = 0;
   const answer = await model.ask(text, {
     documents: docs.map(({ title, text: content }) => ({ title, text: content })),
-    mode: mode.value,
+    mode: freely ? "free" : "extract",
     signal,
     ...(embedder === undefined ? {} : { embedder }),
     onStage: stageShown(),
     onPiece: ({ text: piece }) => {
       streamed.value = (streamed.value ?? "") + piece;
       announce(piece);
+      progress.value = written(++tokens, undefined);
     },
   });
-  if (mode.value === "free") finishAnnouncing();
-  answered.value = { question: text, answer, documents: docs, search };
-  const best = answer.spans[0];
+  if (freely) finishAnnouncing();
+  answered.value = { question: text, answer, documents: docs, search, freely };
+  // Where there is no answer, what comes nearest.
+  const best = answer.spans[0] ?? answer.passages[0];
   if (best !== undefined) goTo(answered.value, best, false);
   return outcome(answer);
 }
@@ -90,12 +97,13 @@ function outcome({ answer }: Answer): string {
 /** Shows each stage of the work with its own progress. */
 function stageShown(): (stage: AskStage) => void {
   let last = "";
-  let measure = follow("passages");
+  let measure = follow("documents");
   return ({ stage, done, total }) => {
     if (stage !== last) {
       last = stage;
-      measure = follow(stage === "answer" ? "tokens" : "passages");
-      busyWith("generating", STAGES[stage]);
+      const [words, unit] = STAGES[stage];
+      measure = follow(unit);
+      busyWith("generating", words);
     }
     if (total > 1) progress.value = measure(done, total);
   };

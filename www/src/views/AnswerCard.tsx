@@ -26,14 +26,9 @@ function Found({ found }: { readonly found: Answered }): VNode {
       <p class="answer-text" id="found-text">
         {answer.answer}
       </p>
-      <Confidence value={answer.confidence} />
+      {found.freely ? <Support value={answer.confidence} /> : <Confidence value={answer.confidence} />}
       <SpanList found={found} spans={answer.spans} label="Where it stands" />
-      {answer.alternatives.length > 0 && (
-        <details>
-          <summary>Other readings</summary>
-          <SpanList found={found} spans={answer.alternatives} label="Other readings" scored />
-        </details>
-      )}
+      <Others found={found} title="Other possible answers" />
       <ReadPassages found={found} />
     </>
   );
@@ -47,28 +42,53 @@ function NotFound({ found }: { readonly found: Answered }): VNode {
       <p class="answer-text none" id="found-text">
         {found.documents.length === 1 ? "This document doesn’t" : "These documents don’t"} answer that.
       </p>
-      <Confidence value={answer.confidence} />
+      {!found.freely && <Confidence value={answer.confidence} />}
+      <Others found={found} title="Guesses that were set aside" />
       <ReadPassages found={found} />
     </>
   );
 }
 
+/** What else it could be, each with how likely it is. */
+function Others({ found, title }: { readonly found: Answered; readonly title: string }): VNode | null {
+  const { alternatives } = found.answer;
+  if (alternatives.length === 0) return null;
+  return (
+    <details>
+      <summary>{title}</summary>
+      <SpanList found={found} spans={alternatives} label={title} scored />
+    </details>
+  );
+}
+
 /** Words for how sure it is, from the surest on. */
 const SURE = [
-  [0.8, "sure"],
-  [0.5, "fairly sure"],
-  [0.25, "unsure"],
-  [0, "hardly more than a guess"],
+  [0.8, "Sure"],
+  [0.5, "Fairly sure"],
+  [0.25, "Unsure"],
+  [0, "Hardly more than a guess"],
 ] as const;
 
 function Confidence({ value }: { readonly value: number }): VNode {
   const words = SURE.find(([least]) => value >= least)?.[1] ?? "";
+  return <Share label="Confidence" value={value} words={`${words}: ${percent(value)}`} />;
+}
+
+/** A model that writes freely does not say how sure it is: what can be told is how much of it stands in the documents. */
+function Support({ value }: { readonly value: number }): VNode {
+  return (
+    <>
+      <Share label="Support" value={value} words={`${percent(value)} of it stands in the sentence below`} />
+      <p class="note">In its own words the model errs more often. Compare it with the document.</p>
+    </>
+  );
+}
+
+function Share({ label, value, words }: { readonly label: string; readonly value: number; readonly words: string }): VNode {
   return (
     <p class="confidence">
-      <meter id="confidence" aria-label="Confidence" min={0} max={1} low={0.25} high={0.5} optimum={1} value={value} />
-      <span>
-        {percent(value)}, {words}
-      </span>
+      <meter id="confidence" aria-label={label} min={0} max={1} low={0.25} high={0.5} optimum={1} value={value} />
+      <span>{words}</span>
     </p>
   );
 }
@@ -138,7 +158,7 @@ function ReadPassages({ found }: { readonly found: Answered }): VNode | null {
   return (
     <details open={found.answer.answer === ""}>
       <summary>
-        {found.answer.answer === "" ? "The nearest passages" : "Passages that were read"}, {how}
+        {found.answer.answer === "" ? "The nearest passages" : "What was read"}, {how}
       </summary>
       {found.search === "fallback" && (
         <p class="note">

@@ -35,7 +35,7 @@ function QuestionForm(): VNode {
     void askDocuments();
   };
   return (
-    <form class="card" onSubmit={submit}>
+    <form class="card question" onSubmit={submit}>
       <label class="heading" for="question">
         Question
       </label>
@@ -73,7 +73,7 @@ function QuestionForm(): VNode {
 function FirstLoad(): VNode | null {
   const finds = chosen.search.value === "meaning" && loadedEmbedder.value === undefined ? lastPart(chosen.embedder.value) : "";
   const names = [loaded.value === undefined ? chosenName() : "", finds].filter((name) => name !== "");
-  return names.length === 0 ? null : <p class="note">The first question loads {names.join(" and ")}.</p>;
+  return names.length === 0 ? null : <p class="note">Asking first loads {names.join(" and ")}.</p>;
 }
 
 /** What the sample may be asked. */

@@ -14,7 +14,7 @@ export function Models(): VNode {
     <>
       <div class="lead">
         <h2 id="models-title">Models</h2>
-        <p>Any GGUF file as it is published, from an address or from this machine.</p>
+        <p>Any GGUF file as it is published, from its address or from this machine.</p>
       </div>
       <div class="narrow">
         <LoadForm />

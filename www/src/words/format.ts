@@ -45,9 +45,10 @@ export function millions(value: number): string {
   return value >= 1e6 ? `${(value / 1e6).toFixed(value < 1e7 ? 1 : 0)} million` : count(value);
 }
 
-/** `0.4567` becomes `46%`, and what is not nothing never `0%`. */
+/** `0.4567` becomes `46%`; what is not nothing never `0%`, and what is not all never `100%`. */
 export function percent(share: number): string {
   if (share > 0 && share < 0.01) return "under 1%";
+  if (share > 0.99 && share < 1) return "over 99%";
   return `${(share * 100).toFixed(0)}%`;
 }
 

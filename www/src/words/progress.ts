@@ -4,7 +4,7 @@ import { bytes, count, left } from "./format";
 import { Rate } from "./rate";
 
 /** What is counted. */
-export type Unit = "bytes" | "tokens" | "pages" | "passages" | "rounds";
+export type Unit = "bytes" | "tokens" | "pages" | "documents" | "sentences" | "passages" | "rounds";
 
 /** How far something is. */
 export interface Progress {
