@@ -158,7 +158,7 @@ export default [
         used: globalThis.scripted.calls.find(({ call }) => call === "ask").embedder,
       }));
       assert.deepEqual([shown.failed, shown.used], [false, false]);
-      assert.match(shown.words, /found by shared words/);
+      assert.match(shown.words, /found by words of the question/);
       assert.match(shown.words, /could not be fetched/);
     },
   },

@@ -152,7 +152,7 @@ export default [
       await page.select("#ask-mode", "free");
       const free = await ask(page, item("sqlite-project-2").question);
       assert.match(free.answer, /\w/);
-      assert.match(free.said, /of it stands in the sentence below/);
+      assert.match(free.said, /of it is in the source below/);
       assert.ok(free.mark.stands && free.mark.seen, "what supports it is marked");
       await picture(page, "free");
       return `${place}; freely: “${free.answer}”`;

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 
 import { failed, fillIn, load, open, read } from "../lib/page.mjs";
-import { inRepository } from "../lib/paths.mjs";
+import { inRepository, MODEL } from "../lib/paths.mjs";
+import { startServer } from "../lib/server.mjs";
 
 /** What a load that cannot work shows. */
 async function failedLoad(page, model, backend = "cpu") {
@@ -29,7 +30,32 @@ function failure(what, model, code, words, expected) {
   };
 }
 
+/** A file on another origin: the message where its server keeps other pages out, and none where it lets them in. */
+const otherOrigin = {
+  name: "failure: a server that keeps other pages out; one that lets them in is loaded from",
+  async run(context) {
+    context.expectProblem(/CORS|Failed to load resource/);
+    const other = await startServer();
+    try {
+      const page = await context.page("chromium");
+      const shown = await failedLoad(page, `${other.url}/models/${MODEL}`);
+      assert.equal(shown.code, "ERR_NETWORK", shown.text);
+      assert.match(shown.text, /CORS.*Download the file and choose it/s);
+      other.state.intercept = (_, answer) => {
+        answer.setHeader("access-control-allow-origin", "*");
+        return false;
+      };
+      await load(page);
+      await page.waitFor("the model", () => document.body.dataset.state === "ready", undefined, 120_000);
+      assert.equal((await read(page)).failure, null);
+    } finally {
+      other.close();
+    }
+  },
+};
+
 export default [
+  otherOrigin,
   failure("a file cut in its weights", "/models/truncated.gguf", "ERR_BAD_FILE", /no model file that can be used/),
   failure("a file cut in its metadata", "/models/header-only.gguf", "ERR_BAD_FILE", /no model file that can be used/),
   failure("an empty file", "/models/empty.gguf", "ERR_BAD_FILE", /no model file that can be used/),

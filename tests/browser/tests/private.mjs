@@ -156,20 +156,34 @@ export default [
     },
   },
   {
-    name: "private: the trap catches what a page would send",
+    name: "private: the trap catches what the policy would let a page send, which is https by fetch alone",
     async run(context) {
       const trap = await startTrap();
       const browser = await trappedChromium(trap.port);
       try {
         const page = await browser.newPage();
-        await page.goto(context.url("/test/package.html"));
-        // The policy stands before the trap: this page is opened without one.
-        const bare = await browser.newPage();
-        await bare.goto("about:blank");
-        await bare.goto("http://elsewhere.example/x").catch(() => {});
-        assert.ok(trap.caught.includes("elsewhere.example"), `caught: ${trap.caught.join(", ")}`);
-        const refused = await page.evaluate(() => fetch("https://elsewhere.example/y").then(() => "sent", () => "refused"));
-        assert.equal(refused, "refused");
+        await page.goto(context.url("/"));
+        // The policy lets models come from anywhere, by https alone, and nothing but that go out.
+        const blocked = await page.evaluate(async () => {
+          await fetch("https://elsewhere.example/x").catch(() => {});
+          const names = [];
+          document.addEventListener("securitypolicyviolation", ({ blockedURI }) => names.push(blockedURI));
+          await fetch("http://plain.example/x").catch(() => {});
+          const image = new Image();
+          await new Promise((resolve) => {
+            image.onerror = resolve;
+            image.src = "https://picture.example/x";
+          });
+          const form = Object.assign(document.createElement("form"), { action: "https://form.example/x", method: "post" });
+          document.body.append(form);
+          form.submit();
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          // The page's policy and the server's each say it.
+          return [...new Set(names.map((name) => new URL(name).hostname))];
+        });
+        assert.deepEqual(blocked.toSorted(), ["form.example", "picture.example", "plain.example"]);
+        const names = trap.caught.filter((name) => name.endsWith(".example"));
+        assert.deepEqual([...new Set(names)], ["elsewhere.example"], "what the policy lets go, the trap takes");
       } finally {
         await browser.close();
         trap.close();

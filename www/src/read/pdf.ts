@@ -110,10 +110,13 @@ function linesOf(items: readonly TextItem[]): Line[] {
   return lines.map((line) => ({ ...line, text: line.text.trimEnd() }));
 }
 
-/** Whether a line is full, so that the paragraph goes on: the next one's first word would have gone beyond the lines that begin with it. */
+/**
+ * Whether a line is full, so that the paragraph goes on: the next one's first word would have gone beyond the lines that begin where it
+ * does. Its width is a share of its line's, and the space before it counts: a line's height is ample for both.
+ */
 function goesOn(last: Line, next: Line, lines: readonly Line[]): boolean {
   const edge = Math.max(...lines.filter(({ left }) => Math.abs(left - next.left) < 1).map(({ right }) => right));
   const [word = ""] = next.text.trimStart().split(/\s/, 1);
   const width = ((next.right - next.left) * word.length) / next.text.length;
-  return Math.abs(last.height - next.height) < 1 && last.right + width > edge;
+  return Math.abs(last.height - next.height) < 1 && last.right + width + last.height > edge;
 }

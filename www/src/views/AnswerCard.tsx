@@ -78,7 +78,7 @@ function Confidence({ value }: { readonly value: number }): VNode {
 function Support({ value }: { readonly value: number }): VNode {
   return (
     <>
-      <Share label="Support" value={value} words={`${percent(value)} of it stands in the sentence below`} />
+      <Share label="Support" value={value} words={`${percent(value)} of it is in the source below`} />
       <p class="note">In its own words the model errs more often. Compare it with the document.</p>
     </>
   );
@@ -154,7 +154,7 @@ function Quote({ found, span }: { readonly found: Answered; readonly span: Answe
 function ReadPassages({ found }: { readonly found: Answered }): VNode | null {
   const { passages } = found.answer;
   if (passages.length === 0) return null;
-  const how = found.search === "meaning" ? "found by meaning" : "found by shared words";
+  const how = found.search === "meaning" ? "found by meaning" : "found by words of the question";
   return (
     <details open={found.answer.answer === ""}>
       <summary>

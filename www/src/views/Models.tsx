@@ -70,10 +70,14 @@ function AddressField(): VNode {
         inputMode="url"
         spellcheck={false}
         autocomplete="off"
+        aria-describedby="model-hint"
         value={chosen.url.value}
         disabled={chosen.file.value !== undefined}
         onInput={(event) => (chosen.url.value = event.currentTarget.value)}
       />
+      <p id="model-hint" class="note">
+        Of this site, or of any other one that starts with https:// and lets pages read its files.
+      </p>
     </div>
   );
 }
@@ -151,12 +155,14 @@ function SearchCard(): VNode {
   return (
     <section class="card" aria-labelledby="search-title">
       <h3 id="search-title">Finding passages</h3>
-      <p class="note">From long documents only the passages that fit the question are read.</p>
+      <p class="note">
+        Of long documents only the passages that fit the question are read. What they mean is the better guide, and takes a second, small model.
+      </p>
       <div class="field">
         <label for="search">Find them by</label>
         <select id="search" value={chosen.search.value} onChange={(event) => (chosen.search.value = event.currentTarget.value as "meaning" | "words")}>
-          <option value="meaning">what they mean, with a second, small model</option>
-          <option value="words">the words they share with the question</option>
+          <option value="meaning">what they mean</option>
+          <option value="words">words of the question</option>
         </select>
       </div>
       {chosen.search.value === "meaning" && <EmbedderField />}

@@ -87,7 +87,7 @@ function network({ code, status, message: detail }: RushlightError): Failure {
     return { code, title: `The server refused the file (HTTP ${status})`, advice: "Try again later, or choose a file.", detail };
   }
   const advice = navigator.onLine
-    ? "The connection broke, or the server does not let other pages read the file (CORS). Try again, or choose a file."
+    ? "The connection broke, the address is no https one, or its server does not let other pages read the file (CORS). Download the file and choose it."
     : "This machine is offline. Choose a file, or a model that is kept here.";
   return { code, title: "The model file could not be fetched", advice, detail };
 }
