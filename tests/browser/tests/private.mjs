@@ -174,14 +174,10 @@ export default [
             image.onerror = resolve;
             image.src = "https://picture.example/x";
           });
-          const form = Object.assign(document.createElement("form"), { action: "https://form.example/x", method: "post" });
-          document.body.append(form);
-          form.submit();
-          await new Promise((resolve) => setTimeout(resolve, 200));
           // The page's policy and the server's each say it.
           return [...new Set(names.map((name) => new URL(name).hostname))];
         });
-        assert.deepEqual(blocked.toSorted(), ["form.example", "picture.example", "plain.example"]);
+        assert.deepEqual(blocked.toSorted(), ["picture.example", "plain.example"]);
         const names = trap.caught.filter((name) => name.endsWith(".example"));
         assert.deepEqual([...new Set(names)], ["elsewhere.example"], "what the policy lets go, the trap takes");
       } finally {

@@ -7,6 +7,7 @@ import { busy } from "../state/work";
 import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
 import { DocumentPanel } from "./DocumentPanel";
+import { Choice, HeadedText, Send, sends } from "./Form";
 import { Reader } from "./Reader";
 
 /** Documents, a question, its answer, and where it stands. */
@@ -29,40 +30,21 @@ export function Ask(): VNode {
   );
 }
 
+const send = sends(askDocuments);
+
 function QuestionForm(): VNode {
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    void askDocuments();
+  const onKeyDown = (event: KeyboardEvent): void => {
+    // A question is one line; Shift breaks it all the same.
+    if (event.key !== "Enter" || event.shiftKey || event.ctrlKey || event.metaKey || event.isComposing) return;
+    send(event);
   };
   return (
-    <form class="card question" onSubmit={submit}>
-      <label class="heading" for="question">
-        Question
-      </label>
-      <textarea
-        id="question"
-        rows={2}
-        value={question.value}
-        placeholder="What would you like to know?"
-        onInput={(event) => (question.value = event.currentTarget.value)}
-        onKeyDown={(event) => {
-          // A question is one line; Shift breaks it all the same.
-          if (event.key !== "Enter" || event.shiftKey || event.ctrlKey || event.metaKey || event.isComposing) return;
-          submit(event);
-        }}
-      />
+    <form class="card question" onSubmit={send}>
+      <HeadedText id="question" heading="Question" text={question} rows={2} placeholder="What would you like to know?" onKeyDown={onKeyDown} />
       <Suggestions />
       <div class="row">
-        <div class="field">
-          <label for="ask-mode">Answer</label>
-          <select id="ask-mode" value={mode.value} onChange={(event) => (mode.value = event.currentTarget.value as "extract" | "free")}>
-            <option value="extract">in the documents’ words</option>
-            <option value="free">in its own words</option>
-          </select>
-        </div>
-        <button id="ask-button" type="submit" class="primary end" disabled={busy.value}>
-          Ask
-        </button>
+        <Choice id="ask-mode" label="Answer" value={mode} options={{ extract: "in the documents’ words", free: "in its own words" }} />
+        <Send id="ask-button">Ask</Send>
       </div>
       <FirstLoad />
     </form>

@@ -1,12 +1,16 @@
 import type { VNode } from "preact";
 
-import type { BackendChoice, KvFormat } from "../engine";
 import { chosen, loadChosen, loaded, loadedEmbedder } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
 import { millions } from "../words/format";
+import { Address, Choice, Send, sends, Whole } from "./Form";
 import { Kept } from "./Kept";
 import { PlanFacts } from "./PlanFacts";
+
+const BACKENDS = { auto: "Automatic", gpu: "GPU (WebGPU)", cpu: "CPU (WebAssembly)" };
+const KV_FORMATS = { f16: "16 bits", f32: "32 bits" };
+const SEARCHES = { meaning: "what they mean", words: "words of the question" };
 
 /** Which model: by address or file; what of it is kept on this machine. */
 export function Models(): VNode {
@@ -26,19 +30,27 @@ export function Models(): VNode {
 }
 
 function LoadForm(): VNode {
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    void loadChosen();
-  };
   return (
-    <form class="card" onSubmit={submit} aria-labelledby="load-title">
+    <form class="card" onSubmit={sends(loadChosen)} aria-labelledby="load-title">
       <h3 id="load-title">The model that writes</h3>
-      <AddressField />
+      <Address
+        id="model-url"
+        label="Address of a GGUF file"
+        hint="Of this site, or of any other one that starts with https:// and lets pages read its files."
+        value={chosen.url}
+        disabled={chosen.file.value !== undefined}
+      />
       <FileField />
       <div class="row settings">
-        <BackendField />
-        <KvField />
-        <ContextField />
+        <Choice id="backend" label="Run on" value={chosen.backend} options={BACKENDS} />
+        <Choice id="kv" label="KV cache" value={chosen.kv} options={KV_FORMATS} />
+        <Whole
+          id="context"
+          label="Context, in tokens"
+          value={chosen.context.value}
+          set={(value) => (chosen.context.value = value)}
+          input={{ min: "1", placeholder: "automatic" }}
+        />
       </div>
       <div class="row">
         <p class="note">
@@ -51,34 +63,12 @@ function LoadForm(): VNode {
         <button id="plan" type="button" class="end" disabled={busy.value} onClick={() => void makePlan()}>
           Check first
         </button>
-        <button id="load" type="submit" class="primary" disabled={busy.value}>
+        <Send id="load" end={false}>
           {loaded.value === undefined ? "Load" : "Load again"}
-        </button>
+        </Send>
       </div>
       <PlanFacts />
     </form>
-  );
-}
-
-function AddressField(): VNode {
-  return (
-    <div class="field">
-      <label for="model-url">Address of a GGUF file</label>
-      <input
-        id="model-url"
-        type="text"
-        inputMode="url"
-        spellcheck={false}
-        autocomplete="off"
-        aria-describedby="model-hint"
-        value={chosen.url.value}
-        disabled={chosen.file.value !== undefined}
-        onInput={(event) => (chosen.url.value = event.currentTarget.value)}
-      />
-      <p id="model-hint" class="note">
-        Of this site, or of any other one that starts with https:// and lets pages read its files.
-      </p>
-    </div>
   );
 }
 
@@ -108,48 +98,6 @@ function FileField(): VNode {
   );
 }
 
-function BackendField(): VNode {
-  return (
-    <div class="field">
-      <label for="backend">Run on</label>
-      <select id="backend" value={chosen.backend.value} onChange={(event) => (chosen.backend.value = event.currentTarget.value as BackendChoice)}>
-        <option value="auto">Automatic</option>
-        <option value="gpu">GPU (WebGPU)</option>
-        <option value="cpu">CPU (WebAssembly)</option>
-      </select>
-    </div>
-  );
-}
-
-function KvField(): VNode {
-  return (
-    <div class="field">
-      <label for="kv">KV cache</label>
-      <select id="kv" value={chosen.kv.value} onChange={(event) => (chosen.kv.value = event.currentTarget.value as KvFormat)}>
-        <option value="f16">16 bits</option>
-        <option value="f32">32 bits</option>
-      </select>
-    </div>
-  );
-}
-
-function ContextField(): VNode {
-  return (
-    <div class="field">
-      <label for="context">Context, in tokens</label>
-      <input
-        id="context"
-        type="number"
-        min="1"
-        step="1"
-        placeholder="automatic"
-        value={chosen.context.value}
-        onInput={(event) => (chosen.context.value = event.currentTarget.value)}
-      />
-    </div>
-  );
-}
-
 /** How passages are found, and with which model. */
 function SearchCard(): VNode {
   return (
@@ -158,13 +106,7 @@ function SearchCard(): VNode {
       <p class="note">
         Of long documents only the passages that fit the question are read. What they mean is the better guide, and takes a second, small model.
       </p>
-      <div class="field">
-        <label for="search">Find them by</label>
-        <select id="search" value={chosen.search.value} onChange={(event) => (chosen.search.value = event.currentTarget.value as "meaning" | "words")}>
-          <option value="meaning">what they mean</option>
-          <option value="words">words of the question</option>
-        </select>
-      </div>
+      <Choice id="search" label="Find them by" value={chosen.search} options={SEARCHES} />
       {chosen.search.value === "meaning" && <EmbedderField />}
     </section>
   );
@@ -172,26 +114,11 @@ function SearchCard(): VNode {
 
 function EmbedderField(): VNode {
   const info = loadedEmbedder.value?.model.info;
+  const hint =
+    info === undefined
+      ? "It is fetched with the first question, and kept."
+      : `${info.name} is loaded: ${millions(info.parameters)} parameters, on the ${info.backend.kind.toUpperCase()}.`;
   return (
-    <>
-      <div class="field">
-        <label for="embedder-url">Address of an embedding model: a GGUF file, or a folder that ends with a slash</label>
-        <input
-          id="embedder-url"
-          type="text"
-          inputMode="url"
-          spellcheck={false}
-          autocomplete="off"
-          aria-describedby="embedder-hint"
-          value={chosen.embedder.value}
-          onInput={(event) => (chosen.embedder.value = event.currentTarget.value)}
-        />
-      </div>
-      <p id="embedder-hint" class="note">
-        {info === undefined
-          ? "It is fetched with the first question, and kept."
-          : `${info.name} is loaded: ${millions(info.parameters)} parameters, on the ${info.backend.kind.toUpperCase()}.`}
-      </p>
-    </>
+    <Address id="embedder-url" label="Address of an embedding model: a GGUF file, or a folder that ends with a slash" hint={hint} value={chosen.embedder} />
   );
 }

@@ -2,10 +2,10 @@ import type { VNode } from "preact";
 
 import { chosenName, loaded } from "../state/model";
 import { asChat, generate, prompt, stats, written } from "../state/playing";
-import { busy } from "../state/work";
 import { chatting, type GenerateStats } from "../engine";
 import { count, duration, speed } from "../words/format";
 import { type Fact, Facts } from "./Facts";
+import { HeadedText, Send, sends } from "./Form";
 import { Sampling } from "./Sampling";
 import { TokenText } from "./TokenText";
 
@@ -17,14 +17,7 @@ export function Playground(): VNode {
         <h2 id="playground-title">Playground</h2>
         <p>Give the model a beginning, and see what it makes of it, how likely each token was, and what else it had in mind.</p>
       </div>
-      <form
-        id="form"
-        class="play"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void generate();
-        }}
-      >
+      <form id="form" class="play" onSubmit={sends(generate)}>
         <div class="play-text">
           <PromptCard />
           <WrittenCard />
@@ -40,16 +33,7 @@ function PromptCard(): VNode {
   const canChat = model !== undefined && chatting(model) !== undefined;
   return (
     <div class="card">
-      <label class="heading" for="prompt">
-        Prompt
-      </label>
-      <textarea
-        id="prompt"
-        rows={4}
-        aria-describedby="prompt-hint"
-        value={prompt.value}
-        onInput={(event) => (prompt.value = event.currentTarget.value)}
-      />
+      <HeadedText id="prompt" heading="Prompt" text={prompt} rows={4} describedBy="prompt-hint" />
       <div class="row">
         <p id="prompt-hint" class="note">
           The model continues this text. <kbd>Ctrl</kbd> <kbd>Enter</kbd> starts.
@@ -61,9 +45,7 @@ function PromptCard(): VNode {
             Send as a chat message
           </label>
         )}
-        <button id="generate" type="submit" class="primary end" disabled={busy.value}>
-          Generate
-        </button>
+        <Send id="generate">Generate</Send>
       </div>
     </div>
   );

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 
 import { sampling, shading, SLIDERS, TEMPERATURE } from "../state/playing";
+import { Field, hintOf, Whole } from "./Form";
 
 /** Ids of the controls: `topK` is `top-k`. */
 const idOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -14,21 +15,15 @@ export function Sampling(): VNode {
   return (
     <section class="card sampling" aria-labelledby="sampling-title">
       <h3 id="sampling-title">Sampling</h3>
-      <div class="field">
-        <label for="max-tokens">Most new tokens</label>
-        <input
-          id="max-tokens"
-          type="number"
-          min="1"
-          max="32768"
-          step="1"
-          required
-          value={sampling.value.maxTokens ?? ""}
-          onInput={(event) => {
-            set("maxTokens", event.currentTarget.value);
-          }}
-        />
-      </div>
+      <Whole
+        id="max-tokens"
+        label="Most new tokens"
+        value={sampling.value.maxTokens ?? ""}
+        set={(value) => {
+          set("maxTokens", value);
+        }}
+        input={{ min: "1", max: "32768", required: true }}
+      />
       <Slider setting={TEMPERATURE} />
       <label class="check">
         <input id="shading" type="checkbox" checked={shading.value} onChange={(event) => (shading.value = event.currentTarget.checked)} />
@@ -39,7 +34,16 @@ export function Sampling(): VNode {
         {SLIDERS.map((setting) => (
           <Slider key={setting.name} setting={setting} />
         ))}
-        <Seed />
+        <Whole
+          id="seed"
+          label="Seed"
+          hint="The same seed gives the same text."
+          value={sampling.value.seed ?? ""}
+          set={(value) => {
+            set("seed", value);
+          }}
+          input={{ min: "0", placeholder: "0" }}
+        />
         <Lines
           id="stop-texts"
           name="stop"
@@ -82,36 +86,13 @@ function Slider({ setting }: { readonly setting: (typeof SLIDERS)[number] }): VN
         max={max}
         step={step}
         value={value}
-        aria-describedby={`${id}-hint`}
+        aria-describedby={hintOf(id)}
         onInput={(event) => {
           set(name, event.currentTarget.value);
         }}
       />
-      <p id={`${id}-hint`} class="note">
+      <p id={hintOf(id)} class="note">
         {hint}
-      </p>
-    </div>
-  );
-}
-
-function Seed(): VNode {
-  return (
-    <div class="field">
-      <label for="seed">Seed</label>
-      <input
-        id="seed"
-        type="number"
-        min="0"
-        step="1"
-        placeholder="0"
-        aria-describedby="seed-hint"
-        value={sampling.value.seed ?? ""}
-        onInput={(event) => {
-          set("seed", event.currentTarget.value);
-        }}
-      />
-      <p id="seed-hint" class="note">
-        The same seed gives the same text.
       </p>
     </div>
   );
@@ -127,22 +108,18 @@ interface LinesProps {
 
 function Lines({ id, name, label, placeholder, hint }: LinesProps): VNode {
   return (
-    <div class="field">
-      <label for={id}>{label}</label>
+    <Field id={id} label={label} hint={hint}>
       <textarea
         id={id}
         rows={2}
         spellcheck={false}
         placeholder={placeholder}
-        aria-describedby={`${id}-hint`}
+        aria-describedby={hintOf(id)}
         value={sampling.value[name] ?? ""}
         onInput={(event) => {
           set(name, event.currentTarget.value);
         }}
       />
-      <p id={`${id}-hint`} class="note">
-        {hint}
-      </p>
-    </div>
+    </Field>
   );
 }
