@@ -11,6 +11,9 @@ const script = {
   files: [
     { url: "https://example.org/models/gemma-3-270m-q4_k_m.gguf", bytes: 253_113_024, complete: true, stored: 253_113_024, lastUsed: Date.now() - 7_200_000, etag: null },
     { url: "https://example.org/models/qwen3-0.6b-q8_0.gguf", bytes: 639_446_688, complete: false, stored: 210_763_776, lastUsed: Date.now() - 260_000_000, etag: null },
+    ...[["model.safetensors", 90_868_376], ["tokenizer.json", 466_247], ["config.json", 612], ["1_Pooling/config.json", 190]].map(([name, bytes]) => (
+      { url: `https://example.org/models/all-MiniLM-L6-v2/${name}`, bytes, complete: true, stored: bytes, lastUsed: Date.now() - 7_300_000, etag: null }
+    )),
   ],
   /** Calls, in their order. */
   calls: [],

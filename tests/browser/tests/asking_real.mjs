@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 
 import { violations } from "../lib/axe.mjs";
-import { read } from "../lib/page.mjs";
-import { inRepository } from "../lib/paths.mjs";
+import { open, read } from "../lib/page.mjs";
+import { inRepository, MODEL } from "../lib/paths.mjs";
 import { printed } from "../lib/pdf.mjs";
 
 const FOLDER = inRepository("target/screens");
@@ -155,6 +155,13 @@ export default [
       assert.match(free.said, /of it is in the source below/);
       assert.ok(free.mark.stands && free.mark.seen, "what supports it is marked");
       await picture(page, "free");
+      await open(page, "models");
+      const listed = (names) => [...document.querySelectorAll(".kept strong")].map((each) => each.textContent).toSorted().join() === names;
+      await page.waitFor("a line a model", listed, `all-MiniLM-L6-v2,${MODEL}`);
+      await picture(page, "models");
+      await page.playwright.getByRole("button", { name: "Delete all-MiniLM-L6-v2" }).click();
+      await page.playwright.getByRole("button", { name: "Delete it" }).click();
+      await page.waitFor("the other alone", listed, MODEL);
       return `${place}; freely: “${free.answer}”`;
     },
   },

@@ -5,8 +5,41 @@ import { signal } from "@preact/signals";
 import { type CachedFile, fileCache } from "../engine";
 import { fail } from "./work";
 
+/** A model that is kept. */
+export interface KeptModel extends Pick<CachedFile, "bytes" | "complete" | "stored" | "lastUsed"> {
+  /** Its file, or its folder, which ends with a slash: as it is asked for. */
+  readonly url: string;
+  /** All that is stored of it. */
+  readonly files: readonly string[];
+}
+
 /** What is kept; `undefined` before it was looked up. */
-export const kept = signal<readonly CachedFile[] | undefined>(undefined);
+export const kept = signal<readonly KeptModel[] | undefined>(undefined);
+
+const WEIGHTS = "model.safetensors";
+
+/** What the package fetches of a model that is a folder. */
+const IN_FOLDER = [WEIGHTS, "config.json", "tokenizer.json", "sentence_bert_config.json", "1_Pooling/config.json"];
+
+/** Files put together to models. */
+function modelsOf(files: readonly CachedFile[]): KeptModel[] {
+  const folders = files.filter(({ url }) => url.endsWith(`/${WEIGHTS}`)).map(({ url }) => url.slice(0, -WEIGHTS.length));
+  const ofFolder = (folder: string): KeptModel => {
+    const parts = files.filter(({ url }) => IN_FOLDER.some((name) => url === folder + name));
+    const sum = (of: (file: CachedFile) => number): number => parts.reduce((total, file) => total + of(file), 0);
+    return {
+      url: folder,
+      files: parts.map(({ url }) => url),
+      bytes: sum(({ bytes }) => bytes),
+      stored: sum(({ stored }) => stored),
+      complete: parts.every(({ complete }) => complete),
+      lastUsed: Math.max(...parts.map(({ lastUsed }) => lastUsed)),
+    };
+  };
+  const whole = folders.map(ofFolder);
+  const taken = new Set(whole.flatMap(({ files: urls }) => urls));
+  return [...whole, ...files.filter(({ url }) => !taken.has(url)).map((file) => ({ ...file, files: [file.url] }))];
+}
 
 /** Bytes that this page uses and may use. */
 export const storage = signal<{ readonly usage: number; readonly quota: number } | undefined>(undefined);
@@ -17,8 +50,8 @@ export const persistent = signal(false);
 /** Looks up what is kept. */
 export async function lookUp(): Promise<void> {
   try {
-    const files = await fileCache.list();
-    kept.value = files.toSorted((a, b) => b.lastUsed - a.lastUsed);
+    const models = modelsOf(await fileCache.list());
+    kept.value = models.toSorted((a, b) => b.lastUsed - a.lastUsed);
     storage.value = await fileCache.estimate();
     persistent.value = await navigator.storage.persisted();
   } catch (error) {
@@ -27,10 +60,10 @@ export async function lookUp(): Promise<void> {
   }
 }
 
-/** Deletes a file. */
-export async function discard(url: string): Promise<void> {
+/** Deletes a model. */
+export async function discard({ files }: KeptModel): Promise<void> {
   try {
-    await fileCache.delete(url);
+    for (const url of files) await fileCache.delete(url);
   } catch (error) {
     fail(error);
   }

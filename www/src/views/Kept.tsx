@@ -2,13 +2,12 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import type { CachedFile } from "../engine";
-import { discard, kept, lookUp, persist, persistent, storage } from "../state/cached";
+import { discard, kept, type KeptModel, lookUp, persist, persistent, storage } from "../state/cached";
 import { chosen, lastPart, loaded, loadedEmbedder } from "../state/model";
 import { view } from "../state/presets";
 import { ago, bytes } from "../words/format";
 
-/** The model files that are kept on this machine. */
+/** The models that are kept on this machine. */
 export function Kept(): VNode {
   const now = view.value;
   const [model, embedder] = [loaded.value, loadedEmbedder.value];
@@ -18,21 +17,21 @@ export function Kept(): VNode {
   return (
     <section class="card" aria-labelledby="kept-title">
       <h3 id="kept-title">Kept on this machine</h3>
-      <KeptFiles files={kept.value ?? []} />
+      <KeptList models={kept.value ?? []} />
     </section>
   );
 }
 
-function KeptFiles({ files }: { readonly files: readonly CachedFile[] }): VNode {
-  const asked = useSignal<CachedFile | undefined>(undefined);
+function KeptList({ models }: { readonly models: readonly KeptModel[] }): VNode {
+  const asked = useSignal<KeptModel | undefined>(undefined);
   return (
     <>
-      {files.length === 0 ? (
+      {models.length === 0 ? (
         <p class="note">Nothing yet. A model that was fetched once stays, and works without a network.</p>
       ) : (
         <ul class="kept">
-          {files.map((file) => (
-            <KeptFile key={file.url} file={file} onDelete={() => (asked.value = file)} />
+          {models.map((file) => (
+            <KeptLine key={file.url} file={file} onDelete={() => (asked.value = file)} />
           ))}
         </ul>
       )}
@@ -42,25 +41,16 @@ function KeptFiles({ files }: { readonly files: readonly CachedFile[] }): VNode 
   );
 }
 
-/** The weights of a model that is a folder, with its tokenizer beside them. */
-const IN_FOLDER = "model.safetensors";
-
-/** The folder that a model is, where it is one; else its file. */
-function modelAt(url: string): string {
-  return url.endsWith(`/${IN_FOLDER}`) ? url.slice(0, -IN_FOLDER.length) : url;
-}
-
 function nameOf(url: string): string {
-  return decodeURIComponent(lastPart(modelAt(url)));
+  return decodeURIComponent(lastPart(url));
 }
 
-function KeptFile({ file, onDelete }: { readonly file: CachedFile; readonly onDelete: () => void }): VNode {
+function KeptLine({ file, onDelete }: { readonly file: KeptModel; readonly onDelete: () => void }): VNode {
   const { url, bytes: size, complete, stored, lastUsed } = file;
   const use = (): void => {
-    const model = modelAt(url);
-    if (model !== url) {
+    if (url.endsWith("/")) {
       chosen.search.value = "meaning";
-      chosen.embedder.value = model;
+      chosen.embedder.value = url;
       document.getElementById("search")?.focus();
       return;
     }
@@ -121,7 +111,7 @@ function StorageLine(): VNode | null {
   );
 }
 
-function DeleteDialog({ file, close }: { readonly file: CachedFile | undefined; readonly close: () => void }): VNode {
+function DeleteDialog({ file, close }: { readonly file: KeptModel | undefined; readonly close: () => void }): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (file !== undefined) dialog.current?.showModal();
@@ -132,7 +122,7 @@ function DeleteDialog({ file, close }: { readonly file: CachedFile | undefined; 
         <form
           method="dialog"
           onSubmit={(event) => {
-            if (event.submitter instanceof HTMLButtonElement && event.submitter.value === "delete") void discard(file.url);
+            if (event.submitter instanceof HTMLButtonElement && event.submitter.value === "delete") void discard(file);
           }}
         >
           <h3 id="delete-title">Delete {nameOf(file.url)}?</h3>

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 
-import { chosen, loadChosen, loaded, loadedEmbedder } from "../state/model";
+import { chosen, lastPart, loadChosen, loaded, loadedEmbedder } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
 import { millions } from "../words/format";
@@ -104,7 +104,8 @@ function SearchCard(): VNode {
     <section class="card" aria-labelledby="search-title">
       <h3 id="search-title">Finding passages</h3>
       <p class="note">
-        Of long documents only the passages that fit the question are read. What they mean is the better guide, and takes a second, small model.
+        Of long documents only the passages that fit the question are read. Finding them by what they mean works better, and takes a second,
+        small model.
       </p>
       <Choice id="search" label="Find them by" value={chosen.search} options={SEARCHES} />
       {chosen.search.value === "meaning" && <EmbedderField />}
@@ -113,11 +114,12 @@ function SearchCard(): VNode {
 }
 
 function EmbedderField(): VNode {
-  const info = loadedEmbedder.value?.model.info;
+  const now = loadedEmbedder.value;
+  // Its own name for itself is often that of the model it was made from.
   const hint =
-    info === undefined
+    now === undefined
       ? "It is fetched with the first question, and kept."
-      : `${info.name} is loaded: ${millions(info.parameters)} parameters, on the ${info.backend.kind.toUpperCase()}.`;
+      : `${lastPart(now.key)} is loaded: ${millions(now.model.info.parameters)} parameters, on the ${now.model.info.backend.kind.toUpperCase()}.`;
   return (
     <Address id="embedder-url" label="Address of an embedding model: a GGUF file, or a folder that ends with a slash" hint={hint} value={chosen.embedder} />
   );

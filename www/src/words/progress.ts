@@ -33,10 +33,15 @@ export function progressText({ done, total, unit, rate, note }: Progress): strin
   const name = unit === "bytes" ? "" : ` ${unit}`;
   const parts = [total === undefined ? `${amount(done)}${name}` : `${amount(done)} of ${amount(total)}${name}`];
   if (rate > 0) {
-    parts.push(unit === "bytes" ? `${bytes(rate)}/s` : `${rate.toFixed(rate < 10 ? 1 : 0)} ${unit}/s`);
+    parts.push(speedText(rate, unit));
     const remaining = total === undefined ? 0 : ((total - done) * 1000) / rate;
     if (remaining > 1000) parts.push(`${left(remaining)} left`);
   }
   if (note !== undefined) parts.push(note);
   return parts.join(" · ");
+}
+
+function speedText(rate: number, unit: Unit): string {
+  if (unit === "bytes") return `${bytes(rate)}/s`;
+  return rate < 1 ? `${(1 / rate).toFixed(1)} s each` : `${rate.toFixed(rate < 10 ? 1 : 0)} ${unit}/s`;
 }
