@@ -68,6 +68,8 @@ async function ask(page, question) {
 async function picture(page, name, { width = 1280, height = 900, colorScheme = "light" } = {}) {
   mkdirSync(FOLDER, { recursive: true });
   await page.playwright.setViewportSize({ width, height });
+  // Text breaks otherwise on another screen: back to the place.
+  await page.playwright.locator("#found .sources button").first().click({ timeout: 1000 }).catch(() => {});
   await page.playwright.emulateMedia({ colorScheme, reducedMotion: "reduce" });
   await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot(`${FOLDER}/real-${name}.png`, { fullPage: true });
