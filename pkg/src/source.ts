@@ -3,7 +3,7 @@
 
 import { type Arrival, arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
 import { readBody } from "./arrival/body.js";
-import { Passing } from "./arrival/retry.js";
+import { plain } from "./arrival/retry.js";
 import { partsOf } from "./arrival/split.js";
 import { browserWorld } from "./arrival/world.js";
 import type { CoreFiles } from "./engine.js";
@@ -110,8 +110,8 @@ class Opener {
   }
 }
 
-/** Of all files that are fetched for a model. */
-function addressesOf(source: Source): string[] {
+/** Of all files that are fetched for a model: of a split one all parts, in their order. */
+export function addressesOf(source: Source): string[] {
   const files: readonly (FileSource | undefined)[] = "files" in source ? Object.values({ ...source.files }) : [source];
   return files.flatMap((file) => {
     if (file === undefined || "file" in file) return [];
@@ -142,19 +142,19 @@ async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
 }
 
-/** Reads what lies beside a model in safetensors, and nothing of the model; it is not kept. */
-export async function readBeside(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
-  return await readFiles(source, await plainOpener({ files: source }, signal));
+/** Reads what lies beside a model in safetensors, and nothing of the model. */
+export async function readBeside(
+  source: FilesSource,
+  signal: AbortSignal,
+  request: ArrivalRequest,
+  world: World,
+): Promise<CoreFiles> {
+  return await readFiles(source, new Opener({ files: source }, request, world, signal));
 }
 
 /** A file that is small enough to be held; it is not kept. */
 export async function readWhole(source: FileSource, signal: AbortSignal): Promise<Uint8Array> {
-  const opener = await plainOpener(source, signal);
-  return await opener.bytes(source);
-}
-
-async function plainOpener(source: Source, signal: AbortSignal): Promise<Opener> {
-  return new Opener(source, USUAL, await browserWorld("none"), signal);
+  return await new Opener(source, USUAL, await browserWorld("none"), signal).bytes(source);
 }
 
 /** A file that the visitor chose. */
@@ -162,7 +162,7 @@ async function* readFile(file: Blob, signal: AbortSignal): AsyncGenerator<Uint8A
   try {
     yield* cut(readBody(file.stream(), "reading the file", signal));
   } catch (error) {
-    throw error instanceof Passing ? error.error : error;
+    throw plain(error);
   }
 }
 

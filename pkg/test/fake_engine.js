@@ -20,6 +20,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
     let held = false;
     let words = [];
     let at = 0;
+    let partBegan = 0;
 
     async function hold(body) {
       if (held) throw new Error("recursive use of an object detected");
@@ -44,8 +45,12 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           log.largest = Math.max(log.largest, chunk.length);
           memory.buffer = { byteLength: 65536 + log.pushed };
         }),
-      nextPart: (bytes) => hold(async () => void log.parts.push(bytes)),
-      hasHeader: () => log.pushed >= headerBytes,
+      nextPart: (bytes) =>
+        hold(async () => {
+          log.parts.push(bytes);
+          partBegan = log.pushed;
+        }),
+      hasHeader: () => log.pushed - partBegan >= headerBytes,
       finish: () =>
         hold(async () => {
           if (log.pushed < headerBytes) throw new CodedError("ERR_BAD_FILE", "the file is truncated");
@@ -76,7 +81,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
         hold(async () => {
           const backend = { kind: "cpu", device: "none", reason: "test" };
           const code = log.pushed < headerBytes ? "ERR_BAD_FILE" : null;
-          return JSON.stringify({ code, reason: "test", fileBytes: log.options.fileBytes ?? 99, memoryBytes: log.pushed, backend });
+          return JSON.stringify({ code, reason: "test", fileBytes: log.parts.reduce((sum, bytes) => sum + bytes, log.options.fileBytes ?? 99), memoryBytes: log.pushed, backend });
         }),
       embed: (json) =>
         hold(async () => {
