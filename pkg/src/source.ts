@@ -8,7 +8,7 @@ import { partsOf } from "./arrival/split.js";
 import { browserWorld } from "./arrival/world.js";
 import type { CoreFiles } from "./engine.js";
 import { RushlightError } from "./errors.js";
-import type { ArrivalRequest, FileSource, FilesSource, Source } from "./protocol.js";
+import type { ArrivalRequest, FileSource, FilesSource, LoadRequest, Source } from "./protocol.js";
 
 /** The largest chunk that goes to the core at once: it bounds the copy that crosses into wasm. */
 const CHUNK_BYTES = 4 << 20;
@@ -89,8 +89,8 @@ class Opener {
 
   /** A small file. */
   async bytes(source: FileSource): Promise<Uint8Array> {
-    const plain = { ...this.#wanted, sha256: null, manifest: null, connections: 1 };
-    const { chunks } = await this.#open(source, plain, false);
+    // What was said of the weights is not said of it.
+    const { chunks } = await this.#open(source, { ...this.#wanted, sha256: null, manifest: null }, false);
     const parts: Uint8Array<ArrayBuffer>[] = [];
     // Copied, since a chunk is only lent.
     for await (const chunk of chunks) parts.push(new Uint8Array(chunk));
@@ -152,9 +152,14 @@ export async function readBeside(
   return await readFiles(source, new Opener({ files: source }, request, world, signal));
 }
 
-/** A file that is small enough to be held; it is not kept. */
-export async function readWhole(source: FileSource, signal: AbortSignal): Promise<Uint8Array> {
-  return await new Opener(source, USUAL, await browserWorld("none"), signal).bytes(source);
+/** A file that belongs to a model and is small enough to be held; it is kept as the model's are. */
+export async function readWhole(
+  file: FileSource,
+  { source, arrival }: Pick<LoadRequest, "source" | "arrival">,
+  signal: AbortSignal,
+  world?: World,
+): Promise<Uint8Array> {
+  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).bytes(file);
 }
 
 /** A file that the visitor chose. */

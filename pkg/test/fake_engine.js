@@ -94,6 +94,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
       importConversation(bytes) {
         if (bytes.length === 0) throw new CodedError("ERR_BAD_FILE", "restore: expected a saved conversation");
         log.imported = new TextDecoder().decode(bytes);
+        if (log.imported.startsWith("other")) throw new CodedError("ERR_OTHER_MODEL", "restore: of another model");
       },
       memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
       tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),
