@@ -170,3 +170,34 @@ fn an_abort_ends_the_reading() {
     assert!(pollster::block_on(asking.step(&mut session, &library)).expect("it reads"));
     assert!(!asking.ranked().is_empty());
 }
+
+#[test]
+fn a_passage_that_is_asked_again_is_not_run_again() {
+    let mut session = session();
+    let other =
+        Library::of(&["The ferry leaves at nine from the north quay. Bicycles travel free of charge."])
+            .expect("a library");
+    let library = Library::of(&[LETTER]).expect("a library");
+    let (question, frame) = ("Where was the pump tested?", frame::plain_frame());
+    let mut runs = Vec::new();
+    let mut readings = Vec::new();
+    for _ in 0..3 {
+        let before = session.tokens_run();
+        readings.push(read(&mut session, &library, &frame, question).1);
+        runs.push(session.tokens_run() - before);
+        read(&mut session, &other, &frame, "When does the ferry leave?");
+    }
+    let tokens = session.tokenizer().encode(LETTER, EncodeOptions::default()).expect("tokens").len() as u64;
+    // Frame and passage; the passage behind the frame; neither.
+    assert!(runs[1] > runs[2] + tokens - 5, "{runs:?}, and the passage has {tokens} tokens");
+    for (a, b) in readings[0].candidates.iter().zip(&readings[2].candidates) {
+        assert!((a.start, a.end) == (b.start, b.end) && (a.logprob - b.logprob).abs() < 1e-3, "{a:?} {b:?}");
+    }
+    // Something else in between takes the frame from the caches as well: it is put back first.
+    pollster::block_on(session.logits(&[2, 3, 4, 5], 4)).expect("logits");
+    let before = session.tokens_run();
+    let reading = read(&mut session, &library, &frame, question).1;
+    assert!(session.tokens_run() - before <= runs[2] + 5, "{} {runs:?}", session.tokens_run() - before);
+    assert_eq!(reading.candidates.len(), readings[0].candidates.len());
+    assert!((reading.null - readings[0].null).abs() < 1e-3);
+}

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use rushlight::sampler::Settings;
 use rushlight::session::{GenerateOptions, Host, Session};
+use rushlight::tasks::ask::Library;
+use rushlight::tasks::ask::free::{self, Prompt};
 use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
 use serde::Deserialize;
 use session_support::{Answer, drive, load, options, sampling};
@@ -174,4 +176,24 @@ fn models_without_a_template_and_templates_that_refuse_say_so() {
     assert_eq!(start(&mut refusing, &long).code(), "ERR_CONTEXT");
     let mut broken = session("gemma3-f32-64", Some("{% for %}"));
     assert_eq!(start(&mut broken, &messages).code(), "ERR_TEMPLATE");
+}
+
+#[test]
+fn a_free_answer_from_documents_is_a_turn_where_the_file_has_a_template() {
+    let text = "The gate opens at six. Tickets cost two crowns.";
+    let library = Library::of(&[text]).expect("a library");
+    let question = "When does the gate open?";
+    let found = library.find(question, None).expect("passages");
+    let prompt = |session: &Session| free::prompt(session, &library, &found, question).expect("it fits");
+
+    let mut chats = session("qwen2-bf16-64", Some(template("chatml")));
+    let Prompt::Message(message) = prompt(&chats) else { panic!("a text for a model that chats") };
+    assert!(message.contains(&format!("Context: {text}")) && message.ends_with(question), "{message}");
+    free::start(&mut chats, &Prompt::Message(message.clone()), LocalTime(0)).expect("it begins");
+    let answer = drive(&mut chats).expect("the run succeeds");
+    let expected = chat::prompt(&chats, &[Message::new("user", message)], LocalTime(0)).expect("it renders");
+    assert_eq!(answer.stats.prompt_tokens, expected.len());
+
+    let Prompt::Text(frame) = prompt(&session("qwen2-bf16-64", None)) else { panic!("no template") };
+    assert!(frame.ends_with(&format!("Context: {text}\nQuestion: {question}\nAnswer:")), "{frame}");
 }

@@ -1,16 +1,18 @@
 // Questions about documents: what the worker does of it. The core has the passages that it was given last, and a question.
 
-import type { Answer, AskRequest, AskStage } from "./ask.js";
+import type { Answer, AskRequest, AskStage, NamedText } from "./ask.js";
 import type { AskApi } from "./engine.js";
 import { abortError } from "./errors.js";
+import type { GenerateRequest, Prompt } from "./protocol.js";
 
-/** What a free answer is written with. */
-export type Write = (request: { prompt: string; maxTokens: number; temperature: number; stop: string[] }) => Promise<string>;
+/** Writes a free answer. */
+export type Write = (request: GenerateRequest) => Promise<string>;
 
-/** What the core is asked for at the start: `free` gives a prompt, `extract` the number of passages. */
+/** What the core is asked for at the start: `free` gives a prompt, or a message for a model that chats, `extract` the number of passages. */
 interface Started {
   readonly total: number;
   readonly prompt: string | null;
+  readonly message: string | null;
   readonly maxTokens: number;
   readonly stop: string;
 }
@@ -18,26 +20,26 @@ interface Started {
 /** The worker's documents. */
 export class AskHost {
   readonly #engine: AskApi;
-  #open: { readonly documents: readonly string[]; readonly sentences: readonly (readonly string[])[] } | undefined;
+  #open: { readonly documents: readonly NamedText[]; readonly sentences: readonly (readonly string[])[] } | undefined;
 
   constructor(engine: AskApi) {
     this.#engine = engine;
   }
 
   /** Cuts the documents, unless they are those of the last time; the sentences of each. */
-  open(documents: readonly string[], question: string): readonly (readonly string[])[] {
+  open(documents: readonly NamedText[], question: string): readonly (readonly string[])[] {
     const open = this.#open;
-    if (open?.documents.length === documents.length && open.documents.every((text, at) => text === documents[at])) {
+    if (open?.documents.length === documents.length && open.documents.every(({ title, text }, at) => title === documents[at]?.title && text === documents[at].text)) {
       this.#engine.askCheck(question);
       return open.sentences;
     }
     this.#open = undefined;
     this.#engine.askCheck(question);
     const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
-    const cut = documents.map((text) => {
+    const cut = documents.map(({ title, text }) => {
       const ends: number[] = [];
       for (const { index, segment } of segmenter.segment(this.#engine.askLines(text))) ends.push(index + segment.length);
-      return { text, ends };
+      return { title, text, ends };
     });
     const sentences = JSON.parse(this.#engine.askOpen(JSON.stringify(cut))) as string[][];
     this.#open = { documents, sentences };
@@ -51,10 +53,10 @@ export class AskHost {
     onStage({ stage: "search", done: 0, total: 1 });
     const started = JSON.parse(this.#engine.askStart(JSON.stringify({ question, similarities, mode }))) as Started;
     onStage({ stage: "search", done: 1, total: 1 });
-    if (started.prompt !== null) {
+    const prompt = promptOf(started);
+    if (prompt !== undefined) {
       onStage({ stage: "answer", done: 0, total: 1 });
-      const wanted = { prompt: started.prompt, maxTokens: maxTokens ?? started.maxTokens, temperature: 0, stop: [started.stop] };
-      const said = await write(wanted);
+      const said = await write({ ...prompt, maxTokens: maxTokens ?? started.maxTokens, temperature: 0 });
       onStage({ stage: "answer", done: 1, total: 1 });
       return JSON.parse(this.#engine.askSupport(said)) as Answer;
     }
@@ -68,4 +70,9 @@ export class AskHost {
     onStage({ stage: "answer", done: 1, total: 1 });
     return answer;
   }
+}
+
+function promptOf({ prompt, message, stop }: Started): (Prompt & { readonly stop?: string[] }) | undefined {
+  if (message !== null) return { messages: [{ role: "user", content: message }] };
+  return prompt === null ? undefined : { prompt, stop: [stop] };
 }

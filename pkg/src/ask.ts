@@ -13,7 +13,7 @@ export type AskDocument = string | { readonly title?: string; readonly text: str
 export interface AskOptions {
   /** The text, where there is one. */
   context?: string;
-  /** The texts, where there are several. A title is not searched. */
+  /** The texts, where there are several. The words of a title count where passages are looked for; answers are never of it. */
   documents?: readonly AskDocument[];
   /** A model that makes embeddings: finds what the question says in other words. */
   embedder?: Model;
@@ -74,9 +74,16 @@ export interface Answer {
   readonly alternatives: readonly AnswerSpan[];
 }
 
+/** A document as the worker takes it. */
+export interface NamedText {
+  /** Empty where it has none. */
+  readonly title: string;
+  readonly text: string;
+}
+
 /** What the worker is asked. */
 export interface AskRequest {
-  readonly documents: readonly string[];
+  readonly documents: readonly NamedText[];
   readonly question: string;
   readonly similarities: readonly number[] | null;
   readonly mode: "extract" | "free";
@@ -95,7 +102,8 @@ const known = new WeakMap<Model, Map<string, readonly Float32Array[]>>();
 export async function ask(connection: Connection, question: string, options: AskOptions): Promise<Answer> {
   const { embedder, mode = "extract", maxTokens = null, signal, onStage, onPiece } = options;
   if (signal?.aborted === true) throw abortError(signal);
-  const texts = documentsOf(options);
+  const documents = documentsOf(options);
+  const texts = documents.map(({ text }) => text);
   const request = async (body: Parameters<Connection["call"]>[0]): Promise<unknown> => {
     const call = connection.call(body, { ...(onPiece && { onPiece }), ...(onStage && { onStage }) });
     const abort = (): void => {
@@ -111,17 +119,19 @@ export async function ask(connection: Connection, question: string, options: Ask
     }
   };
   onStage?.({ stage: "cut", done: 0, total: texts.length });
-  const sentences = (await request({ type: "ask-open", documents: texts, question })) as readonly (readonly string[])[];
+  const sentences = (await request({ type: "ask-open", documents, question })) as readonly (readonly string[])[];
   onStage?.({ stage: "cut", done: texts.length, total: texts.length });
   const similarities = embedder === undefined ? null : await compare(embedder, question, texts, sentences, signal, onStage);
-  return (await request({ type: "ask", ask: { documents: texts, question, similarities, mode, maxTokens } })) as Answer;
+  return (await request({ type: "ask", ask: { documents, question, similarities, mode, maxTokens } })) as Answer;
 }
 
-function documentsOf({ context, documents }: AskOptions): string[] {
+function documentsOf({ context, documents }: AskOptions): NamedText[] {
   if ((context === undefined) === (documents === undefined)) {
     throw new RushlightError("ERR_BAD_ARGUMENT", "ask: expected context or documents, one of the two");
   }
-  return documents === undefined ? [context ?? ""] : documents.map((document) => (typeof document === "string" ? document : document.text));
+  return (documents ?? [context ?? ""]).map((document) =>
+    typeof document === "string" ? { title: "", text: document } : { title: document.title ?? "", text: document.text },
+  );
 }
 
 /** The product of the question's vector with that of each sentence. */

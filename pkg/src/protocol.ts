@@ -1,6 +1,6 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
-import type { AskRequest, AskStage } from "./ask.js";
+import type { AskRequest, AskStage, NamedText } from "./ask.js";
 import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
 import type { ThreadsWanted } from "./threads.js";
@@ -60,7 +60,7 @@ export type Request =
   | { readonly type: "plan"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
   | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
-  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly string[]; readonly question: string }
+  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly NamedText[]; readonly question: string }
   | { readonly type: "ask"; readonly id: number; readonly ask: AskRequest }
   | { readonly type: "save"; readonly id: number; readonly name: string }
   | { readonly type: "restore"; readonly id: number; readonly from: SavedSource }

@@ -421,18 +421,18 @@ impl Executor for CpuExecutor {
         Ok(PlanId(self.plans.len() - 1))
     }
 
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
+    fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
         let unknown =
             || ExecError::Unknown { operation: "write", what: "input or state", name: name.to_owned() };
         let &(index, _, _) = self.shared.get(name).ok_or_else(unknown)?;
         let target = self.buffers[index].bytes_mut();
         let room = target.len();
-        let Some(target) = target.get_mut(..bytes.len()) else {
+        let Some(target) = target.get_mut(offset..offset.saturating_add(bytes.len())) else {
             return Err(mismatch(
                 "write",
                 name,
                 format!("at most {room} bytes"),
-                format!("{} bytes", bytes.len()),
+                format!("{} bytes from {offset} on", bytes.len()),
             ));
         };
         target.copy_from_slice(bytes);

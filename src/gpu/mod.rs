@@ -139,9 +139,9 @@ impl Executor for GpuExecutor {
         Ok(PlanId(self.plans.len() - 1))
     }
 
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
+    fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
         self.device.check()?;
-        self.values.write(&self.device, name, bytes)
+        self.values.write_at(&self.device, name, offset, bytes)
     }
 
     fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {

@@ -123,27 +123,34 @@ impl Values {
     }
 
     /// Writes the first bytes of an input or a state.
-    pub(super) fn write(&self, device: &Device, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
+    pub(super) fn write_at(
+        &self,
+        device: &Device,
+        name: &str,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), ExecError> {
         let named = self.named.get(name).ok_or_else(|| ExecError::Unknown {
             operation: "write",
             what: "input or state",
             name: name.to_owned(),
         })?;
-        if bytes.len() > named.bytes || !bytes.len().is_multiple_of(named.dtype.block_bytes()) {
+        let fits = offset.is_multiple_of(4) && offset.saturating_add(bytes.len()) <= named.bytes;
+        if !fits || !bytes.len().is_multiple_of(named.dtype.block_bytes()) {
             return Err(ExecError::Mismatch {
                 operation: "write",
                 name: name.to_owned(),
                 expected: format!("up to {} bytes of {}", named.bytes, named.dtype),
-                got: format!("{} bytes", bytes.len()),
+                got: format!("{} bytes from {offset} on", bytes.len()),
             });
         }
         let words = bytes.len() / 4 * 4;
-        device.queue.write_buffer(&named.buffer, 0, &bytes[..words]);
+        device.queue.write_buffer(&named.buffer, offset as u64, &bytes[..words]);
         if words < bytes.len() {
             // Half a word of an F16: its other half is the padding behind the buffer's end or is written next.
             let mut last = [0; 4];
             last[..bytes.len() - words].copy_from_slice(&bytes[words..]);
-            device.queue.write_buffer(&named.buffer, words as u64, &last);
+            device.queue.write_buffer(&named.buffer, (offset + words) as u64, &last);
         }
         Ok(())
     }

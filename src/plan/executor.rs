@@ -181,8 +181,13 @@ pub trait Executor {
     /// are found by their names; states and inputs are made on first sight.
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError>;
 
-    /// Writes the first bytes of an input value (or, in tests, of a state) of any prepared plan.
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError>;
+    /// Writes the first bytes of an input value or a state of any prepared plan.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
+        self.write_at(name, 0, bytes)
+    }
+
+    /// Writes bytes of an input value or a state from `offset` on, which is a multiple of 4.
+    fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError>;
 
     /// Begins a run; one that was not finished is dropped.
     fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError>;

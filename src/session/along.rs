@@ -18,6 +18,7 @@ impl Session {
         self.generation = None;
         self.check_prompt(ids)?;
         let first = first.min(ids.len() - 1);
+        self.put_back(&ids[..=first])?;
         let mut pos = self.held.reusable(&ids[..=first]);
         while pos < ids.len() {
             let (head, end) = match first.checked_sub(pos) {

@@ -166,8 +166,8 @@ impl Executor for AnyExecutor {
         delegate!(self, executor => executor.prepare(plan, max_tokens))
     }
 
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
-        delegate!(self, executor => executor.write(name, bytes))
+    fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        delegate!(self, executor => executor.write_at(name, offset, bytes))
     }
 
     fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {

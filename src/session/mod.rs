@@ -14,6 +14,7 @@ mod probe;
 pub mod report;
 mod saved;
 mod score;
+mod shelves;
 pub mod spans;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use backend::Chosen;
 use generate::Generation;
 use held::{Held, Ring};
 use load::ModelHead;
+use shelves::Shelves;
 
 /// Most tokens of a prompt that one run takes.
 pub const MAX_CHUNK: usize = 64;
@@ -78,6 +80,8 @@ pub struct Session {
     generation: Option<Generation>,
     /// What the caches hold.
     held: Held,
+    /// Beside them: stretches of prompts that come again.
+    shelves: Shelves,
     /// Tokens that went through the model since it was loaded.
     tokens_run: u64,
 }
@@ -138,6 +142,7 @@ impl Session {
             chunk: MAX_CHUNK.min(context),
             generation: None,
             held: Held::default(),
+            shelves: Shelves::default(),
             tokens_run: 0,
         };
         session.held = Held::new(session.ring());
@@ -171,7 +176,8 @@ impl Session {
 
     /// Where the bytes are.
     pub fn memory(&self) -> MemoryUse {
-        self.executor.memory()
+        let held = self.executor.memory();
+        MemoryUse { states: held.states + self.shelves.bytes(), ..held }
     }
 
     /// The vocabulary.

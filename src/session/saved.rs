@@ -93,12 +93,12 @@ struct Header {
 }
 
 /// One cache of a layer, as both the file and the executor see it.
-struct Cache {
-    name: String,
+pub(super) struct Cache {
+    pub name: String,
     /// Bytes of one position of one head.
-    row: usize,
-    heads: usize,
-    slots: usize,
+    pub row: usize,
+    pub heads: usize,
+    pub slots: usize,
     local: bool,
 }
 
@@ -113,7 +113,8 @@ impl Cache {
         (self.heads * self.row) as u64 * positions as u64
     }
 
-    fn slot(&self, head: usize, position: usize) -> std::ops::Range<usize> {
+    /// Where a position of a head is in the state.
+    pub fn slot(&self, head: usize, position: usize) -> std::ops::Range<usize> {
         let at = (head * self.slots + position % self.slots) * self.row;
         at..at + self.row
     }
@@ -279,7 +280,7 @@ impl Session {
     }
 
     /// Every cache, in the order of the file.
-    fn caches(&self) -> Vec<Cache> {
+    pub(super) fn caches(&self) -> Vec<Cache> {
         let options = self.plan_options(Head::None);
         let row = self.config.head_dim * self.kv.block_bytes();
         let cache = |layer: usize, what: &str| Cache {

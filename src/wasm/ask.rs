@@ -29,6 +29,8 @@ const ALTERNATIVES: usize = 4;
 
 #[derive(Deserialize)]
 pub(super) struct Document {
+    /// What it is called; may be empty.
+    title: String,
     text: String,
     /// Where its sentences end, in UTF-16 units.
     ends: Vec<usize>,
@@ -45,7 +47,9 @@ pub(super) struct AskRequest {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Started {
     total: usize,
+    /// What a free answer goes on with, or is said to a model with a chat template.
     prompt: Option<String>,
+    message: Option<String>,
     max_tokens: usize,
     stop: &'static str,
 }
@@ -115,7 +119,8 @@ impl Desk {
         let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
         let ends: Vec<Vec<usize>> =
             documents.iter().map(|document| text::bytes_of_utf16(&document.text, &document.ends)).collect();
-        let library = Library::new(&texts, &ends)?;
+        let titles: Vec<&str> = documents.iter().map(|document| document.title.as_str()).collect();
+        let library = Library::new(&texts, &ends)?.titled(&titles);
         let mut sentences = vec![Vec::new(); documents.len()];
         for (document, sentence) in library.documents_of_sentences().zip(library.sentence_texts()) {
             if let Some(list) = sentences.get_mut(document) {
@@ -131,7 +136,7 @@ impl Desk {
         let library = self.library.as_ref().ok_or_else(|| order("askStart"))?;
         let AskRequest { question, similarities, mode } = request;
         (self.asking, self.free, self.marked) = (None, None, None);
-        let mut started = Started { total: 0, prompt: None, max_tokens: free::TOKENS, stop: free::STOP };
+        let mut started = Started { total: 0, prompt: None, message: None, max_tokens: 0, stop: free::STOP };
         let session = match reads {
             Reads::Writes(session) => session,
             Reads::Marks(_) if mode == "free" => {
@@ -150,7 +155,12 @@ impl Desk {
         if mode == "free" {
             let mut found = library.find(&question, similarities.as_deref())?;
             found.truncate(PASSAGES);
-            started.prompt = Some(free::prompt(session, library, &found, &question)?);
+            let prompt = free::prompt(session, library, &found, &question)?;
+            started.max_tokens = prompt.tokens();
+            match prompt {
+                free::Prompt::Text(text) => started.prompt = Some(text),
+                free::Prompt::Message(message) => started.message = Some(message),
+            }
             self.free = Some((question, found));
             return Ok(started);
         }

@@ -5,6 +5,7 @@ use rushlight::tasks::ask::{Answer, AskError, Asking, Library, Scored, Span, edg
 use serde_json::{Value, json};
 
 use crate::args::{AskArgs, AskMode, text_or_file};
+use crate::chat::now;
 use crate::error::CliError;
 use crate::model_file::{self, Reader};
 use crate::output::{note, print};
@@ -116,11 +117,16 @@ impl Asked<'_> {
     async fn write(self, session: &mut Session) -> Result<(), CliError> {
         let mut found = self.library.find(self.question, self.similarities.as_deref()).map_err(said)?;
         found.truncate(self.args.passages);
-        let prompt = match self.args.mode {
-            AskMode::Plain => free::plain_prompt(session, self.text, self.question).map_err(said)?,
-            _ => free::prompt(session, self.library, &found, self.question).map_err(said)?,
-        };
-        session.start(&prompt, free::options(free::TOKENS))?;
+        match self.args.mode {
+            AskMode::Plain => {
+                let prompt = free::plain_prompt(session, self.text, self.question).map_err(said)?;
+                free::start_text(session, &prompt).map_err(said)?;
+            }
+            _ => {
+                let prompt = free::prompt(session, self.library, &found, self.question).map_err(said)?;
+                free::start(session, &prompt, now()).map_err(said)?;
+            }
+        }
         let mut answer = String::new();
         while let Some(event) = session.next().await? {
             match event {

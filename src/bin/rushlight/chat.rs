@@ -99,7 +99,7 @@ async fn turn(
 }
 
 /// The time in UTC: the standard library knows no zones.
-fn now() -> LocalTime {
+pub fn now() -> LocalTime {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
     LocalTime(elapsed.map_or(0, |elapsed| elapsed.as_secs() as i64))
 }

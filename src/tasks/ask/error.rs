@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::session::SessionError;
+use crate::tasks::chat::ChatError;
 
 /// Why a question got no answer at all; that the documents have none is no error.
 #[derive(Debug, Error)]
@@ -56,6 +57,9 @@ pub enum AskError {
     /// The model.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// Its chat template.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
 }
 
 impl AskError {
@@ -67,6 +71,7 @@ impl AskError {
             AskError::TooLarge { .. } | AskError::Context { .. } => "ERR_CONTEXT",
             AskError::Input { .. } => "ERR_BAD_ARGUMENT",
             AskError::Session(error) => error.code(),
+            AskError::Chat(error) => error.code(),
         }
     }
 }

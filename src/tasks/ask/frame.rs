@@ -10,7 +10,8 @@ struct Example {
     answer: &'static str,
 }
 
-const INSTRUCTION: &str =
+/// What is asked of the model before anything else.
+pub const INSTRUCTION: &str =
     "Answer the question from the context. If the context does not answer it, write: unanswerable.";
 
 /// Short answers in the words of the text, of several kinds; two of six have none.

@@ -4,12 +4,17 @@ use super::library::{Found, Library};
 use super::terms::{self, Index};
 use super::{Answer, AskError, Span, checked, frame};
 use crate::session::{GenerateOptions, Session, SessionError};
+use crate::tasks::chat::{self, LocalTime, Message};
 use crate::tokenizer::EncodeOptions;
 
 /// Where such an answer ends.
 pub const STOP: &str = "\n";
 /// Tokens of an answer, at most, where nothing else is said.
 pub const TOKENS: usize = 24;
+/// The same of a model that is told to chat: those answer in sentences.
+pub const CHAT_TOKENS: usize = 128;
+/// Tokens that a chat template may put around a message.
+const TEMPLATE: usize = 64;
 /// Share of the answer's and question's words that a sentence has to have to support it.
 const SUPPORT: f64 = 0.3;
 /// Sentences that are given as support.
@@ -18,6 +23,25 @@ const MOST: usize = 2;
 fn count(session: &Session, text: &str) -> Result<usize, AskError> {
     let options = EncodeOptions { add_special: true, parse_special: false };
     Ok(session.tokenizer().encode(text, options).map_err(SessionError::from)?.len())
+}
+
+/// What an answer is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text that the model goes on with: the few-shot frame. The answer ends at [`STOP`].
+    Text(String),
+    /// What a user says to a model whose file brings a chat template.
+    Message(String),
+}
+
+impl Prompt {
+    /// Tokens of the answer, at most, where nothing else is said.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Prompt::Text(_) => TOKENS,
+            Prompt::Message(_) => CHAT_TOKENS,
+        }
+    }
 }
 
 /// The prompt over the passages that were found, in the order of the documents.
@@ -29,7 +53,7 @@ pub fn prompt(
     library: &Library,
     found: &[Found],
     question: &str,
-) -> Result<String, AskError> {
+) -> Result<Prompt, AskError> {
     let mut chosen: Vec<usize> = found.iter().map(|found| found.passage).collect();
     chosen.sort_unstable();
     let texts: Vec<String> = chosen
@@ -37,7 +61,13 @@ pub fn prompt(
         .filter_map(|&passage| library.passages().get(passage))
         .map(|passage| library.show(passage).text)
         .collect();
-    over(session, &frame::frame(), &texts.join(" "), question)
+    let (text, question) = (texts.join(" "), checked(question)?);
+    if session.chat_template().is_some() {
+        let before = format!("{}\n\nContext: ", frame::INSTRUCTION);
+        let behind = format!("\n\nQuestion: {question}");
+        return over(session, &before, &text, &behind, CHAT_TOKENS + TEMPLATE).map(Prompt::Message);
+    }
+    framed(session, &frame::frame(), &text, &question).map(Prompt::Text)
 }
 
 /// The plain prompt over a whole text, cut where the context is full.
@@ -46,16 +76,25 @@ pub fn prompt(
 /// An empty question, or one that leaves no room for text.
 pub fn plain_prompt(session: &Session, text: &str, question: &str) -> Result<String, AskError> {
     let text: Vec<&str> = text.split_whitespace().collect();
-    over(session, &frame::plain_frame(), &text.join(" "), question)
+    framed(session, &frame::plain_frame(), &text.join(" "), &checked(question)?)
 }
 
-fn over(session: &Session, frame: &str, text: &str, question: &str) -> Result<String, AskError> {
-    let question = checked(question)?;
-    let before = format!("{frame}Context: ");
-    let behind = format!("\nQuestion: {question}\nAnswer:");
+fn framed(session: &Session, frame: &str, text: &str, question: &str) -> Result<String, AskError> {
+    let (before, behind) = (format!("{frame}Context: "), format!("\nQuestion: {question}\nAnswer:"));
+    over(session, &before, text, &behind, TOKENS)
+}
+
+/// A text between two others, cut so that `reserved` tokens are left of the context.
+fn over(
+    session: &Session,
+    before: &str,
+    text: &str,
+    behind: &str,
+    reserved: usize,
+) -> Result<String, AskError> {
     let context = session.info().context;
     // A token more for each place where two of the parts meet.
-    let needed = count(session, &before)? + count(session, &behind)? + TOKENS + 3;
+    let needed = count(session, before)? + count(session, behind)? + reserved + 3;
     let Some(room @ 1..) = context.checked_sub(needed) else {
         return Err(AskError::Context { needed, context });
     };
@@ -69,13 +108,31 @@ fn over(session: &Session, frame: &str, text: &str, question: &str) -> Result<St
     Ok(format!("{before}{}{behind}", kept.trim_end_matches(char::REPLACEMENT_CHARACTER).trim_end()))
 }
 
-/// How such an answer is written.
-pub fn options(tokens: usize) -> GenerateOptions {
-    GenerateOptions {
-        max_tokens: Some(tokens),
+/// Begins an answer that goes on with a text.
+///
+/// # Errors
+/// As [`Session::start`].
+pub fn start_text(session: &mut Session, text: &str) -> Result<(), AskError> {
+    let options = GenerateOptions {
+        max_tokens: Some(TOKENS),
         stop: vec![STOP.to_owned()],
         parse_special: false,
         ..GenerateOptions::default()
+    };
+    Ok(session.start(text, options)?)
+}
+
+/// Begins an answer.
+///
+/// # Errors
+/// As [`Session::start`], or a chat template that fails.
+pub fn start(session: &mut Session, prompt: &Prompt, now: LocalTime) -> Result<(), AskError> {
+    match prompt {
+        Prompt::Text(text) => start_text(session, text),
+        Prompt::Message(message) => {
+            let options = GenerateOptions { max_tokens: Some(CHAT_TOKENS), ..GenerateOptions::default() };
+            Ok(chat::start(session, &[Message::new("user", message)], options, now)?)
+        }
     }
 }
 

@@ -70,6 +70,18 @@ impl Library {
         Ok(Library { texts, sentences, passages, by_sentence, by_passage })
     }
 
+    /// Lets a document's title count among the words of its passages where they are looked for. `titles` are those of the documents,
+    /// in their order; an empty one adds nothing.
+    pub fn titled(mut self, titles: &[&str]) -> Self {
+        let words = |passage: &Passage| {
+            let title = titles.get(passage.document).copied().unwrap_or_default();
+            format!("{title}\n{}", self.slice(passage.document, &passage.bytes))
+        };
+        let texts: Vec<String> = self.passages.iter().map(words).collect();
+        self.by_passage = Index::new(texts.iter().map(String::as_str));
+        self
+    }
+
     /// As [`new`](Library::new), with sentences by UAX #29.
     ///
     /// # Errors
@@ -174,5 +186,24 @@ impl Library {
             .collect();
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
         Ok(found)
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_leads_to_its_document() {
+        let rules = "Visitors leave by six. Keys are kept at the gate.";
+        let of_first = |library: &Library| {
+            let found = library.find("When do visitors leave the museum?", None).expect("passages");
+            library.passages()[found[0].passage].document
+        };
+        let library = Library::of(&[rules, rules]).expect("a library");
+        assert_eq!(of_first(&library), 0, "alike, the first comes first");
+        let library = library.titled(&["Castle rules.pdf", "Museum rules.pdf"]);
+        assert_eq!(of_first(&library), 1);
+        assert_eq!(library.sentence_texts()[0], "Visitors leave by six.", "a title is no part of the text");
     }
 }

@@ -221,6 +221,11 @@ impl Reader<'_> {
                 }
             })
             .await?;
+        // Where the frame and the passage end.
+        let framed = common(&self.encode(self.frame)?, &prompt);
+        let passage_end = common(&unasked, &prompt).min(first - 1);
+        self.session.shelve(&prompt[..framed], 0).await?;
+        self.session.shelve(&prompt[..passage_end], framed).await?;
         reading.question = total / f64::from(scored.max(1));
         reading.null = null_first_logprob + self.rest(&prompt, &null).await?;
         reading.candidates = self.search(&Asked { prompt: &prompt, passage, automaton }, paths).await?;
