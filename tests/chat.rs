@@ -16,7 +16,7 @@ use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
 use serde::Deserialize;
 use session_support::{Answer, drive, load, options, sampling};
 use small::gguf::{Form, writer};
-use small::specs;
+use small::specs::{self, Spec};
 
 /// Templates of the fixture, by the names that its renderings have.
 const TEMPLATES: [(&str, &str); 6] = [
@@ -88,7 +88,10 @@ fn renderings_are_those_of_jinja2() {
 
 /// A small model whose file brings a template.
 fn session(model: &str, template: Option<&str>) -> Session {
-    let spec = specs::find(model);
+    session_of(specs::find(model), template)
+}
+
+fn session_of(spec: &Spec, template: Option<&str>) -> Session {
     let mut file = writer(spec, spec, Form::Published, Some);
     if let Some(template) = template {
         file.metadata("tokenizer.chat_template", template).expect("the key is new");
@@ -186,7 +189,8 @@ fn a_free_answer_from_documents_is_a_turn_where_the_file_has_a_template() {
     let found = library.find(question, None).expect("passages");
     let prompt = |session: &Session| free::prompt(session, &library, &found, question).expect("it fits");
 
-    let mut chats = session("qwen2-bf16-64", Some(template("chatml")));
+    let spec = Spec { context: 1024, ..*specs::find("qwen2-bf16-64") };
+    let mut chats = session_of(&spec, Some(template("chatml")));
     let Prompt::Message(message) = prompt(&chats) else { panic!("a text for a model that chats") };
     assert!(message.contains(&format!("Context: {text}")) && message.ends_with(question), "{message}");
     free::start(&mut chats, &Prompt::Message(message.clone()), LocalTime(0)).expect("it begins");
@@ -194,6 +198,8 @@ fn a_free_answer_from_documents_is_a_turn_where_the_file_has_a_template() {
     let expected = chat::prompt(&chats, &[Message::new("user", message)], LocalTime(0)).expect("it renders");
     assert_eq!(answer.stats.prompt_tokens, expected.len());
 
-    let Prompt::Text(frame) = prompt(&session("qwen2-bf16-64", None)) else { panic!("no template") };
+    // A token a byte or so: the few-shot frame is long.
+    let spec = Spec { context: 4096, ..spec };
+    let Prompt::Text(frame) = prompt(&session_of(&spec, None)) else { panic!("no template") };
     assert!(frame.ends_with(&format!("Context: {text}\nQuestion: {question}\nAnswer:")), "{frame}");
 }
