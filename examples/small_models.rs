@@ -1,7 +1,7 @@
 //! Writes the small random models of the tests: `cargo run --example small_models -- FOLDER [--dequantised]`.
 //!
 //! `NAME.gguf` is the model, `chat.gguf` one of them with a chat template, `chat.prefix` what `rushlight prefix` makes for it of the
-//! template's first words, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
+//! template's first words, `split-00001-of-00003.gguf` and its like another in parts, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
 //! `--dequantised` also `NAME.f32.gguf`, the same numbers in F32, and `NAME.ids`, the prompt that the fixtures hold logits for,
 //! with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`).
 
@@ -10,7 +10,7 @@ mod small;
 
 use rushlight::session::BackendChoice;
 use rushlight::tensor::DType;
-use small::gguf::{Form, write, writer};
+use small::gguf::{Form, split, tensor_count, write, writer};
 use small::oracle::{load, rounding};
 use small::specs::{self, SPECS};
 use std::collections::BTreeMap;
@@ -49,6 +49,7 @@ fn run(folder: &Path, dequantised: bool) -> std::io::Result<()> {
         println!("{}", spec.name);
     }
     write_chat(folder)?;
+    write_parts(folder)?;
     let bounds: BTreeMap<&str, f64> = SPECS.iter().map(|spec| (spec.name, rounding(spec))).collect();
     std::fs::write(folder.join("bounds.json"), serde_json::to_string_pretty(&bounds)?)
 }
@@ -68,4 +69,15 @@ fn write_chat(folder: &Path) -> std::io::Result<()> {
         session.export().await
     });
     std::fs::write(folder.join("chat.prefix"), held.map_err(std::io::Error::other)?)
+}
+
+/// A model in three parts.
+fn write_parts(folder: &Path) -> std::io::Result<()> {
+    let spec = specs::find("gemma3-f32-64");
+    let parts = split(spec, &[3, 7, tensor_count(spec) - 10]);
+    for (index, part) in parts.iter().enumerate() {
+        let name = format!("split-{:05}-of-{:05}.gguf", index + 1, parts.len());
+        std::fs::write(folder.join(name), part)?;
+    }
+    Ok(())
 }

@@ -235,10 +235,13 @@ impl Engine {
     /// Ends a part of a split file and begins the next, of so many bytes where that is known.
     #[wasm_bindgen(js_name = nextPart)]
     pub async fn next_part(&mut self, file_bytes: Option<f64>) -> Result<(), JsValue> {
+        // Whole numbers up to 2^53 are exact.
+        let file_len = file_bytes.map(|bytes| bytes as u64);
         match &mut self.stage {
-            // Whole numbers up to 2^53 are exact.
-            Stage::Loading(loader) => {
-                loader.next_part(file_bytes.map(|bytes| bytes as u64)).await.map_err(session_error)
+            Stage::Loading(loader) => loader.next_part(file_len).await.map_err(session_error),
+            Stage::Planning(forecaster) => {
+                forecaster.next_part(file_len);
+                Ok(())
             }
             _ => Err(error("ERR_INTERNAL", "nextPart: the file has ended already")),
         }

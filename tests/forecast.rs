@@ -11,7 +11,7 @@ use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Event, Forecast, Forecaster, GenerateOptions, Host, LoadOptions};
 use rushlight::tensor::DType;
 use session_support::{file, load, options};
-use small::gguf::{Form, Tensor, writer};
+use small::gguf::{Form, Tensor, split, tensor_count, writer};
 use small::specs::{self, SPECS};
 
 /// Gives a forecaster as many bytes as it wants, in chunks; returns how many that were.
@@ -53,6 +53,58 @@ fn a_load_takes_what_was_told() {
             let all = (held.weights + held.states + held.scratch + tokenizer) as u64;
             assert_eq!(told.memory_bytes, all, "{}: {held:?}", spec.name);
         }
+    }
+}
+
+/// The forecast of a split model from the first bytes of each part.
+fn forecast_parts(parts: &[Vec<u8>], options: LoadOptions) -> Forecast {
+    pollster::block_on(async {
+        let len = |part: &Vec<u8>| Some(part.len() as u64);
+        let mut forecaster =
+            Forecaster::new(options, Host::native(), None, parts.first().and_then(len)).await;
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                forecaster.next_part(len(part));
+            }
+            part.chunks(1000).find(|chunk| forecaster.push(chunk));
+        }
+        forecaster.finish(false).await
+    })
+}
+
+#[test]
+fn a_split_model_takes_what_its_parts_told() {
+    let spec = specs::find("llama-f16-64-factors");
+    let count = tensor_count(spec);
+    for counts in [vec![10, count - 10], vec![0, 3, count - 3]] {
+        let parts = split(spec, &counts);
+        let told = forecast_parts(&parts, options());
+        assert!(told.failure.is_none(), "{:?}", told.failure);
+        let session = load(&parts, options(), Host::native()).expect("the parts load");
+        let held = session.memory();
+        let all = held.weights + held.states + held.scratch + session.tokenizer().bytes().unwrap_or(0);
+        assert_eq!(told.memory_bytes, all as u64, "{counts:?}");
+        assert_eq!(told.parameters, session.info().parameters as u64);
+        assert_eq!(told.file_bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>());
+        assert_eq!((told.name.as_str(), told.quantisation.as_str()), (spec.name, spec.dtype.name()));
+    }
+
+    let parts = split(spec, &[10, 4, count - 14]);
+    let wrong = [
+        (vec![parts[0].clone()], "the first part alone"),
+        (vec![parts[1].clone()], "another part alone"),
+        (vec![parts[0].clone(), parts[2].clone(), parts[1].clone()], "parts out of order"),
+        (vec![parts[0].clone(), parts[1][..100].to_vec(), parts[2].clone()], "a header cut off"),
+        (
+            vec![parts[0].clone(), b"<!DOCTYPE html>".repeat(10), parts[2].clone()],
+            "a page in place of a part",
+        ),
+    ];
+    for (parts, what) in wrong {
+        let told = forecast_parts(&parts, options()).failure.map(|error| error.code());
+        let loaded = load(&parts, options(), Host::native()).err().map(|error| error.code());
+        assert_eq!(told, loaded, "{what}");
+        assert_eq!(told, Some("ERR_BAD_FILE"), "{what}");
     }
 }
 

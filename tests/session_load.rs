@@ -3,11 +3,11 @@
 mod session_support;
 mod small;
 
-use rushlight::formats::gguf::{GgufReader, GgufWriter};
+use rushlight::formats::gguf::GgufReader;
 use rushlight::session::{Host, LoadOptions, Loader, MAX_CHUNK, Session, SessionError};
 use rushlight::tensor::DType;
 use session_support::{breaths, cancel_after, file, load, options, slow_host};
-use small::gguf::{Form, Numbers, Tensor, tensors_of, write, writer};
+use small::gguf::{Form, Numbers, Tensor, split, tensor_count, write, writer};
 use small::specs::{self, Spec};
 
 fn logits(session: &mut Session, ids: &[u32]) -> Vec<f32> {
@@ -21,49 +21,21 @@ fn refused(parts: &[Vec<u8>], options: LoadOptions) -> SessionError {
     }
 }
 
-/// A model in parts of so many tensors, as llama.cpp's `gguf-split` writes them: the first has all of the metadata.
-fn split(name: &str, counts: &[usize]) -> Vec<Vec<u8>> {
-    let spec = specs::find(name);
-    let total: usize = counts.iter().sum();
-    let mut first = 0;
-    let parts = counts.iter().enumerate().map(|(number, &count)| {
-        let mut index = 0..;
-        let own = first..first + count;
-        first += count;
-        let own = |tensor: Tensor| index.next().is_some_and(|i| own.contains(&i)).then_some(tensor);
-        let mut part =
-            if number == 0 { writer(spec, spec, Form::Published, own) } else { tensors_of(spec, own) };
-        set(&mut part, "split.no", number as u16);
-        set(&mut part, "split.count", counts.len() as u16);
-        part.metadata("split.tensors.count", total as i32).expect("a new key");
-        part.to_bytes()
-    });
-    parts.collect()
-}
-
-fn set(part: &mut GgufWriter<'_>, key: &str, value: u16) {
-    part.metadata(key, value).expect("a new key");
-}
-
 #[test]
 fn a_split_model_is_the_same_model() {
     let name = "llama-f16-64-factors";
     let spec = specs::find(name);
-    let mut count = 0;
-    writer(spec, spec, Form::Published, |tensor| {
-        count += 1;
-        Some(tensor)
-    });
+    let count = tensor_count(spec);
     let ids = spec.prompt_ids();
     let expected = logits(&mut session_support::session(name), &ids);
     // Parts of one tensor, and a first part with metadata alone.
     for counts in [vec![10, count - 10], vec![1, 1, count - 2], vec![0, 3, count - 3]] {
-        let parts = split(name, &counts);
+        let parts = split(spec, &counts);
         let mut session = load(&parts, options(), Host::native()).expect("the parts load");
         assert_eq!(logits(&mut session, &ids), expected, "{counts:?}");
     }
 
-    let parts = split(name, &[10, 4, count - 14]);
+    let parts = split(spec, &[10, 4, count - 14]);
     let wrong = [
         (vec![parts[0].clone(), parts[2].clone()], "a part left out"),
         (vec![parts[0].clone(), parts[1].clone()], "the last part missing"),

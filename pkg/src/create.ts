@@ -1,6 +1,8 @@
 // In the worker: the core's options, and a load that is only planned.
 
 import type { AdapterAnswer } from "./adapter.js";
+import type { World } from "./arrival/arrive.js";
+import type { Beginning } from "./arrival/beginning.js";
 import type { CorePlan, CreateOptions } from "./engine.js";
 import type { Surroundings } from "./host.js";
 import { openHead } from "./head.js";
@@ -27,12 +29,17 @@ export function createOptions(
   };
 }
 
-/** What a load would take, from as much of the file's beginning as its header has. */
-export async function planLoad(request: LoadRequest, signal: AbortSignal, surroundings: Surroundings): Promise<LoadPlan> {
+/** What a load would take, from as much of the beginning of each file as its header has. */
+export async function planLoad(
+  request: LoadRequest,
+  signal: AbortSignal,
+  surroundings: Surroundings,
+  world?: World,
+): Promise<LoadPlan> {
   const { core, lendThreads, askAdapter, yieldToEvents } = surroundings;
   const [, head, answer] = await Promise.all([
     core.init(),
-    openHead(request.source, signal),
+    openHead(request.source, signal, request.arrival, world),
     request.backend === "cpu" ? undefined : askAdapter(),
   ]);
   const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
@@ -40,9 +47,19 @@ export async function planLoad(request: LoadRequest, signal: AbortSignal, surrou
   const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
   // The worker ends with the plan, and with it everything that the core holds.
   const joined = lendThreads(core.poolVacancies());
-  for await (const chunk of head.chunks) {
-    await engine.push(chunk);
-    if (engine.hasHeader()) break;
+  let { stored } = head;
+  const take = async ({ chunks }: Beginning): Promise<void> => {
+    for await (const chunk of chunks) {
+      await engine.push(chunk);
+      if (engine.hasHeader()) break;
+    }
+  };
+  await take(head);
+  for (const openPart of head.furtherParts) {
+    const part = await openPart();
+    await engine.nextPart(part.fileBytes);
+    await take(part);
+    stored += part.stored;
   }
   await joined;
   const plan = JSON.parse(await engine.plan()) as CorePlan;
@@ -52,8 +69,7 @@ export async function planLoad(request: LoadRequest, signal: AbortSignal, surrou
     ok: plan.code === null,
     reason: plan.code === null ? backend.reason : plan.reason,
     backend,
-    // A file that the visitor chose is there already.
-    fetchBytes: head.local ? 0 : plan.fileBytes,
+    fetchBytes: Math.max(0, plan.fileBytes - stored),
   };
   if (missing === undefined || request.backend !== "gpu") return told;
   return { ...told, ok: false, code: "ERR_NO_BACKEND", reason: missing, tokensPerSecond: null };

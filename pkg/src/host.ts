@@ -20,6 +20,8 @@ interface Loaded {
   readonly documents: AskHost;
   readonly info: ModelInfo;
   readonly wasmAfterHeader: number;
+  /** How it was asked for: other files of it arrive in the same way. */
+  readonly request: LoadRequest;
 }
 
 /** Where the host's world is: the tests bring their own. */
@@ -147,9 +149,11 @@ export class Host {
       const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
       await joined;
       const info = JSON.parse(await engine.finish()) as CoreInfo;
+      if (request.prefix !== null) engine.importConversation(await readWhole(request.prefix, request, signal));
       const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
       const timings = { ...info.timings, total: performance.now() - began };
-      this.#loaded = { engine, documents: new AskHost(engine), info: { ...info, backend, bytes: loaded, timings }, wasmAfterHeader };
+      const whole = { ...info, backend, bytes: loaded, timings };
+      this.#loaded = { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
       return this.#loaded.info;
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
@@ -260,8 +264,10 @@ export class Host {
   }
 
   async #restore(from: SavedSource, signal: AbortSignal): Promise<boolean> {
-    const { engine } = this.#model();
-    const bytes = "name" in from ? await readConversation(await this.#surroundings.openStore(), from.name) : await readWhole(from, signal);
+    const { engine, request } = this.#model();
+    const read = async (name: string): Promise<Uint8Array | undefined> =>
+      await readConversation(await this.#surroundings.openStore(), name);
+    const bytes = "name" in from ? await read(from.name) : await readWhole(from, request, signal);
     if (bytes === undefined) return false;
     engine.importConversation(bytes);
     return true;

@@ -82,7 +82,8 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   if (context !== null) positive("context", context);
   positive("threads", threads);
   const [source, arrival] = [sourceOf(from), arrivalRequest(options)];
-  return { source, arrival, backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+  const prefix = options.prefix === undefined ? null : fileSource(options.prefix);
+  return { source, arrival, prefix, backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
 }
 
 /** Requests at a time at most: no server likes more. */

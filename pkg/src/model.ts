@@ -72,7 +72,10 @@ export class Model {
     return (await this.#connection.call({ type: "restore", from: { name: checkName(name) } }).answer) as boolean;
   }
 
-  /** As `restore`, from a file: what `rushlight prefix` computed natively of a text that prompts will begin with. */
+  /**
+   * As `restore`, from a file: what `rushlight prefix` computed natively of a text that prompts will begin with. One from an address
+   * is kept as the model is.
+   */
   async restoreFrom(from: string | URL | Blob): Promise<void> {
     await this.#connection.call({ type: "restore", from: fileSource(from) }).answer;
   }

@@ -37,6 +37,8 @@ export interface ArrivalRequest {
 export interface LoadRequest {
   readonly source: Source;
   readonly arrival: ArrivalRequest;
+  /** A conversation to begin with. */
+  readonly prefix: FileSource | null;
   readonly backend: BackendChoice;
   /** The build of the core that this worker is to be. */
   readonly build: Exclude<BuildChoice, "auto">;

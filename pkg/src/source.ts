@@ -3,12 +3,12 @@
 
 import { type Arrival, arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
 import { readBody } from "./arrival/body.js";
-import { Passing } from "./arrival/retry.js";
+import { plain } from "./arrival/retry.js";
 import { partsOf } from "./arrival/split.js";
 import { browserWorld } from "./arrival/world.js";
 import type { CoreFiles } from "./engine.js";
 import { RushlightError } from "./errors.js";
-import type { ArrivalRequest, FileSource, FilesSource, Source } from "./protocol.js";
+import type { ArrivalRequest, FileSource, FilesSource, LoadRequest, Source } from "./protocol.js";
 
 /** The largest chunk that goes to the core at once: it bounds the copy that crosses into wasm. */
 const CHUNK_BYTES = 4 << 20;
@@ -89,8 +89,8 @@ class Opener {
 
   /** A small file. */
   async bytes(source: FileSource): Promise<Uint8Array> {
-    const plain = { ...this.#wanted, sha256: null, manifest: null, connections: 1 };
-    const { chunks } = await this.#open(source, plain, false);
+    // What was said of the weights is not said of it.
+    const { chunks } = await this.#open(source, { ...this.#wanted, sha256: null, manifest: null }, false);
     const parts: Uint8Array<ArrayBuffer>[] = [];
     // Copied, since a chunk is only lent.
     for await (const chunk of chunks) parts.push(new Uint8Array(chunk));
@@ -110,8 +110,8 @@ class Opener {
   }
 }
 
-/** Of all files that are fetched for a model. */
-function addressesOf(source: Source): string[] {
+/** Of all files that are fetched for a model: of a split one all parts, in their order. */
+export function addressesOf(source: Source): string[] {
   const files: readonly (FileSource | undefined)[] = "files" in source ? Object.values({ ...source.files }) : [source];
   return files.flatMap((file) => {
     if (file === undefined || "file" in file) return [];
@@ -142,19 +142,24 @@ async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
 }
 
-/** Reads what lies beside a model in safetensors, and nothing of the model; it is not kept. */
-export async function readBeside(source: FilesSource, signal: AbortSignal): Promise<CoreFiles> {
-  return await readFiles(source, await plainOpener({ files: source }, signal));
+/** Reads what lies beside a model in safetensors, and nothing of the model. */
+export async function readBeside(
+  source: FilesSource,
+  signal: AbortSignal,
+  request: ArrivalRequest,
+  world: World,
+): Promise<CoreFiles> {
+  return await readFiles(source, new Opener({ files: source }, request, world, signal));
 }
 
-/** A file that is small enough to be held; it is not kept. */
-export async function readWhole(source: FileSource, signal: AbortSignal): Promise<Uint8Array> {
-  const opener = await plainOpener(source, signal);
-  return await opener.bytes(source);
-}
-
-async function plainOpener(source: Source, signal: AbortSignal): Promise<Opener> {
-  return new Opener(source, USUAL, await browserWorld("none"), signal);
+/** A file that belongs to a model and is small enough to be held; it is kept as the model's are. */
+export async function readWhole(
+  file: FileSource,
+  { source, arrival }: Pick<LoadRequest, "source" | "arrival">,
+  signal: AbortSignal,
+  world?: World,
+): Promise<Uint8Array> {
+  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).bytes(file);
 }
 
 /** A file that the visitor chose. */
@@ -162,7 +167,7 @@ async function* readFile(file: Blob, signal: AbortSignal): AsyncGenerator<Uint8A
   try {
     yield* cut(readBody(file.stream(), "reading the file", signal));
   } catch (error) {
-    throw error instanceof Passing ? error.error : error;
+    throw plain(error);
   }
 }
 

@@ -73,6 +73,11 @@ export interface LoadOptions {
    * differs; then the load fails with `ERR_HASH`. Only `auto` for split models: each part has its own.
    */
   manifest?: string | URL;
+  /**
+   * A file of `rushlight prefix`: what it computed natively of a text that prompts will begin with. It is taken up when the model is
+   * there, as `restoreFrom` does, and kept as the model is; one of another model fails the load with `ERR_OTHER_MODEL`.
+   */
+  prefix?: string | URL | Blob;
   /** Requests to the server at a time, 1 to 16; 4 where this is left out, 1 where the server only gives whole files. */
   connections?: number;
   /** Ends the load at once. What has been stored stays, for the next one. */

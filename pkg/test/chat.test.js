@@ -39,7 +39,7 @@ function folder({ atomic = true, full = false } = {}) {
   };
 }
 
-async function load(store = folder()) {
+async function load(store = folder(), options = {}) {
   const { core, log } = fakeCore();
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
@@ -51,8 +51,8 @@ async function load(store = folder()) {
     yieldToEvents: () => new Promise((resolve) => setTimeout(resolve, 0)),
   });
   const connection = new Connection(port1, () => port1.close());
-  const model = await loadThrough(connection, loadRequest(new File([new Uint8Array(10)], "m.gguf"), {}), {});
-  return { model, log };
+  const model = loadThrough(connection, loadRequest(new File([new Uint8Array(10)], "m.gguf"), options), {});
+  return { model: await model.catch((error) => Promise.reject(Object.assign(error, { log }))), log };
 }
 
 async function text(generation) {
@@ -124,4 +124,14 @@ test("a conversation is taken up from a file, and a bad one refused", async () =
   await model.restoreFrom(new File(["a frame"], "frame.kv"));
   assert.equal(log.imported, "a frame");
   await assert.rejects(model.restoreFrom(new File([], "empty.kv")), code("ERR_BAD_FILE"));
+});
+
+test("a prefix is taken up when the model is there, and one that is not its own fails the load", async () => {
+  const { log, model } = await load(undefined, { prefix: new File(["a frame"], "frame.kv") });
+  assert.equal(log.imported, "a frame");
+  assert.equal(log.freed, 0);
+  assert.equal(await text(model.generate("a frame and more")), "a frame and more");
+  for (const [content, expected] of [["other", "ERR_OTHER_MODEL"], ["", "ERR_BAD_FILE"]]) {
+    await assert.rejects(load(undefined, { prefix: new File([content], "frame.kv") }), (error) => code(expected)(error) && error.log.freed === 1);
+  }
 });

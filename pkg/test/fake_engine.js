@@ -20,6 +20,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
     let held = false;
     let words = [];
     let at = 0;
+    let partBegan = 0;
 
     async function hold(body) {
       if (held) throw new Error("recursive use of an object detected");
@@ -44,8 +45,12 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           log.largest = Math.max(log.largest, chunk.length);
           memory.buffer = { byteLength: 65536 + log.pushed };
         }),
-      nextPart: (bytes) => hold(async () => void log.parts.push(bytes)),
-      hasHeader: () => log.pushed >= headerBytes,
+      nextPart: (bytes) =>
+        hold(async () => {
+          log.parts.push(bytes);
+          partBegan = log.pushed;
+        }),
+      hasHeader: () => log.pushed - partBegan >= headerBytes,
       finish: () =>
         hold(async () => {
           if (log.pushed < headerBytes) throw new CodedError("ERR_BAD_FILE", "the file is truncated");
@@ -76,7 +81,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
         hold(async () => {
           const backend = { kind: "cpu", device: "none", reason: "test" };
           const code = log.pushed < headerBytes ? "ERR_BAD_FILE" : null;
-          return JSON.stringify({ code, reason: "test", fileBytes: log.options.fileBytes ?? 99, memoryBytes: log.pushed, backend });
+          return JSON.stringify({ code, reason: "test", fileBytes: log.parts.reduce((sum, bytes) => sum + bytes, log.options.fileBytes ?? 99), memoryBytes: log.pushed, backend });
         }),
       embed: (json) =>
         hold(async () => {
@@ -89,6 +94,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
       importConversation(bytes) {
         if (bytes.length === 0) throw new CodedError("ERR_BAD_FILE", "restore: expected a saved conversation");
         log.imported = new TextDecoder().decode(bytes);
+        if (log.imported.startsWith("other")) throw new CodedError("ERR_OTHER_MODEL", "restore: of another model");
       },
       memory: () => JSON.stringify({ weights: log.pushed, kv: 0, scratch: 0, tokenizer: 0 }),
       tokenize: (text) => Uint32Array.from(text, (c) => c.codePointAt(0)),

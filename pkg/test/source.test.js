@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { open as openWith } from "../dist/source.js";
-import { Tab } from "./arrival_support.js";
+import { open as openWith, readWhole } from "../dist/source.js";
+import { content, startServer, Tab } from "./arrival_support.js";
 
 /** Without a store, and without much patience. */
 const open = (source, signal) => openWith(source, signal, undefined, { ...new Tab().world, store: undefined });
@@ -99,4 +99,27 @@ test("small files that may be missing are null, others are an error", () => {
     const broken = { ...files, tokenizer: file("other.json") };
     await assert.rejects(open({ files: broken }, never()), (e) => e.code === "ERR_NETWORK" && e.status === 404);
   });
+});
+
+test("a file that belongs to a model is retried, kept as the model is, and never removes its weights", async () => {
+  const server = await startServer();
+  try {
+    const [model, frame] = [server.put("/model.gguf", content(1, 30_000)), server.put("/frame.prefix", content(2, 20_500))];
+    // Room for both, but not for a third.
+    const tab = new Tab({ quota: 175_000 });
+    await tab.load(model);
+    const other = server.put("/other.gguf", content(3, 60_000));
+    await tab.load(other);
+    const request = { source: { url: model }, arrival: { cache: null, sha256: "0".repeat(64), manifest: null, connections: 4 } };
+    const faults = [{ status: 503 }, { cut: 0.5 }];
+    server.state.fault = () => faults.shift();
+    const read = () => readWhole({ url: `${frame}#here` }, request, never(), tab.world);
+    assert.deepEqual(await read(), content(2, 20_500));
+    assert.deepEqual((await tab.store.list()).map(({ url, complete }) => [url, complete]).sort(), [[frame, true], [model, true]]);
+    server.close();
+    assert.deepEqual(await read(), content(2, 20_500));
+    await assert.rejects(readWhole({ url: other }, request, never(), tab.world), (e) => e.code === "ERR_NETWORK");
+  } finally {
+    server.close();
+  }
 });

@@ -30,7 +30,7 @@ pub struct Forecast {
     pub quantisation: String,
     /// Number of weights.
     pub parameters: u64,
-    /// Bytes of the file.
+    /// Bytes of the file, or of all its parts.
     pub file_bytes: u64,
     /// Bytes that the loaded model holds: weights, caches, temporaries, the tokenizer's tables.
     pub memory_bytes: u64,
@@ -48,13 +48,18 @@ pub struct Forecast {
     pub tokens_per_second: Option<f64>,
 }
 
-/// Takes in the first bytes of a model file.
+/// Takes in the first bytes of a model file, or of each part of a split one in their order.
 pub struct Forecaster {
     options: LoadOptions,
     host: Host,
     beside: Option<Metadata>,
     reader: Reader,
+    /// Of the current part.
     file_len: Option<u64>,
+    /// The parts before the current one, their tensors by GGUF's names, and their lengths together.
+    parts: SplitSet,
+    tensors: Vec<TensorDesc>,
+    file_bytes: u64,
     chosen: Option<Chosen>,
     failure: Option<SessionError>,
     /// Whether more bytes would say no more.
@@ -80,7 +85,19 @@ impl Forecaster {
             }
         };
         let reader = load::new_reader(files.is_some(), file_len);
-        Forecaster { options, host, beside, reader, file_len, chosen, failure, broken: false }
+        Forecaster {
+            options,
+            host,
+            beside,
+            reader,
+            file_len,
+            parts: SplitSet::new(),
+            tensors: Vec::new(),
+            file_bytes: 0,
+            chosen,
+            failure,
+            broken: false,
+        }
     }
 
     /// Takes in the next bytes; whether that is all that is needed.
@@ -95,7 +112,14 @@ impl Forecaster {
         self.is_complete()
     }
 
-    /// Whether no more bytes are needed.
+    /// Ends the beginning of one part of a split file and begins that of the next.
+    pub fn next_part(&mut self, file_len: Option<u64>) {
+        self.end_part();
+        self.reader = load::new_reader(self.beside.is_some(), file_len);
+        self.file_len = file_len;
+    }
+
+    /// Whether no more bytes of this part are needed.
     pub fn is_complete(&self) -> bool {
         self.broken || self.reader.tensors().is_some()
     }
@@ -106,21 +130,19 @@ impl Forecaster {
         if let Some(Chosen { executor, reason }) = &self.chosen {
             (forecast.backend, forecast.reason) = (Some(executor.info()), reason.clone());
         }
-        if let (false, Err(error)) = (self.is_complete(), self.reader.finish()) {
-            // It ended before its header did.
+        self.end_part();
+        if self.beside.is_none()
+            && let Err(error) = self.parts.finish()
+        {
             self.failure.get_or_insert(error.into());
         }
-        let tensors = self.tensors();
-        let metadata = self.beside.as_ref().or(self.reader.gguf().map(|header| &header.metadata));
-        if let Some(metadata) = metadata {
-            describe(metadata, &tensors, &mut forecast);
-        }
-        forecast.file_bytes = self.file_len.or_else(|| self.end_of_data()).unwrap_or(0);
+        let tensors = std::mem::take(&mut self.tensors);
+        let metadata = self.beside.as_ref().unwrap_or_else(|| self.parts.metadata());
+        describe(metadata, &tensors, &mut forecast);
+        forecast.file_bytes = self.file_bytes;
         let sound = self.failure.is_none();
-        if let (true, Some(metadata), Some(chosen)) = (sound, metadata, &mut self.chosen) {
-            let parts = self.reader.gguf().map_or(Ok(()), single);
-            let weighed = parts.and_then(|()| weigh(metadata, tensors, &self.options, &self.host, chosen));
-            match weighed {
+        if let (true, Some(chosen)) = (sound, &mut self.chosen) {
+            match weigh(metadata, tensors, &self.options, &self.host, chosen) {
                 Ok(weighed) => {
                     weighed.tell(&mut forecast);
                     if probe && let Some(plan) = &weighed.plan {
@@ -136,30 +158,26 @@ impl Forecaster {
         forecast
     }
 
-    /// The tensors, by GGUF's names.
-    fn tensors(&self) -> Vec<TensorDesc> {
+    /// Takes over what the beginning of a part has told.
+    fn end_part(&mut self) {
+        if let (false, Err(error)) = (self.is_complete(), self.reader.finish()) {
+            // It ended before its header did.
+            self.failure.get_or_insert(error.into());
+        }
+        if let (None, Some(header)) = (&self.beside, self.reader.gguf())
+            && let Err(error) = self.parts.add(header)
+        {
+            self.failure.get_or_insert(error.into());
+        }
         let safetensors = self.beside.is_some();
         let tensors = self.reader.tensors().unwrap_or_default();
-        tensors.iter().filter_map(|tensor| load::by_gguf_name(tensor, safetensors)).collect()
+        self.tensors.extend(tensors.iter().filter_map(|tensor| load::by_gguf_name(tensor, safetensors)));
+        self.file_bytes += self.file_len.or_else(|| self.end_of_data()).unwrap_or(0);
     }
 
     /// Where the last tensor ends, if the file's length is not known.
     fn end_of_data(&self) -> Option<u64> {
         self.reader.tensors()?.iter().map(|tensor| tensor.offset + tensor.bytes as u64).max()
-    }
-}
-
-/// Refuses a part of a split file: what it holds says nothing of the others.
-fn single(header: &crate::formats::gguf::Header) -> Result<(), SessionError> {
-    let mut parts = SplitSet::new();
-    parts.add(header)?;
-    match parts.missing() {
-        0 => Ok(()),
-        missing => Err(SessionError::Option {
-            option: "from",
-            expected: "a model in one file".to_owned(),
-            got: format!("the first of {} parts", missing + 1),
-        }),
     }
 }
 

@@ -23,6 +23,7 @@ import reference from "./tests/reference.mjs";
 import screens from "./tests/screens.mjs";
 import smallModels from "./tests/small_models.mjs";
 import soak from "./tests/soak.mjs";
+import split from "./tests/split.mjs";
 import stop from "./tests/stop.mjs";
 import threads from "./tests/threads.mjs";
 import webkit from "./tests/webkit.mjs";
@@ -42,6 +43,7 @@ const tests = [
   ...stop, // Stop ends a load, a prefill, a decode.
   ...threads, // Which build runs on how many threads, and that threads come and go.
   ...arrival, // Files are stored, resumed, shared between tabs, refused.
+  ...split, // Models in parts.
   ...memory, // Where the bytes are, and how long the header takes.
   ...kernels, // Every shader through both compilers, every kernel case on both backends.
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.

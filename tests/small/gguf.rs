@@ -64,11 +64,30 @@ pub fn writer(
     writer
 }
 
-/// A writer with tensors alone: a further part of a split file.
-pub fn tensors_of(spec: &Spec, edit: impl FnMut(Tensor) -> Option<Tensor>) -> GgufWriter<'static> {
-    let mut writer = GgufWriter::new();
-    fill_in(&mut writer, spec, Form::Published, edit);
-    writer
+/// How many tensors a model has.
+pub fn tensor_count(spec: &Spec) -> usize {
+    tensors(spec).len()
+}
+
+/// A model in parts of so many tensors, as llama.cpp's `gguf-split` writes them: the first has all of the metadata.
+pub fn split(spec: &Spec, counts: &[usize]) -> Vec<Vec<u8>> {
+    let mut first = 0;
+    let parts = counts.iter().enumerate().map(|(number, &count)| {
+        let mut index = 0..;
+        let own = first..first + count;
+        first += count;
+        let own = |tensor: Tensor| index.next().is_some_and(|i| own.contains(&i)).then_some(tensor);
+        let mut part = GgufWriter::new();
+        if number == 0 {
+            describe(spec, &mut part);
+        }
+        fill_in(&mut part, spec, Form::Published, own);
+        part.metadata("split.no", number as u16).expect("a new key");
+        part.metadata("split.count", counts.len() as u16).expect("a new key");
+        part.metadata("split.tensors.count", tensor_count(spec) as i32).expect("a new key");
+        part.to_bytes()
+    });
+    parts.collect()
 }
 
 fn fill_in(

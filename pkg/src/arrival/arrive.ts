@@ -5,11 +5,12 @@ import { abortError, RushlightError } from "../errors.js";
 import type { Entry } from "../store/journal.js";
 import type { Store } from "../store/store.js";
 import type { StoredReader, StoredWriter } from "../store/stored.js";
+import { isBegunOf, isCurrent, versionOf } from "./current.js";
 import { Download, type Layout, segmentChunks } from "./download.js";
 import type { Manifest } from "./manifest.js";
 import { findManifest, manifestBeside, readText } from "./manifest_file.js";
-import { agree, type Answer, type Fetch, Remote, same, type Version } from "./remote.js";
-import { type Hold, Passing, type Patience, Retries, retried } from "./retry.js";
+import { agree, type Answer, type Fetch, Remote, type Version } from "./remote.js";
+import { type Hold, Passing, type Patience, plain, Retries, retried } from "./retry.js";
 import { type Bytes, Sha256, sha256 } from "./sha256.js";
 
 /** How a file is to arrive. */
@@ -127,25 +128,9 @@ class Arriving {
     return (sha256 === null || entry.sha256 === sha256) && (manifest === null || entry.manifest);
   }
 
-  /** Asks the server, but not for long: without a network the stored file is as good as any. */
   async #isCurrent(entry: Entry): Promise<boolean> {
     // A file that is named by its hash can't change.
-    if (this.#wanted.sha256 !== null) return true;
-    const controller = new AbortController();
-    const stop = (): void => {
-      controller.abort();
-    };
-    const timer = setTimeout(stop, this.#world.patience.revalidateMs);
-    this.#signal.addEventListener("abort", stop);
-    try {
-      return agree(await this.#remote.peek(controller.signal), versionOf(entry));
-    } catch {
-      if (this.#signal.aborted) throw abortError(this.#signal);
-      return true;
-    } finally {
-      clearTimeout(timer);
-      this.#signal.removeEventListener("abort", stop);
-    }
+    return this.#wanted.sha256 !== null || (await isCurrent(entry, this.#remote, this.#world.patience, this.#signal));
   }
 
   /** Finds out what there is to fetch, and makes room for it. */
@@ -230,7 +215,7 @@ class Arriving {
     if (entry.sha256 !== null && this.#wanted.sha256 !== null && entry.sha256 !== this.#wanted.sha256) return false;
     // With the hash of the whole file it will be known at the end; then it is removed if it was wrong.
     if (entry.complete || this.#wanted.sha256 !== null) return agree(stored, version) && entry.bytes !== null;
-    return same(stored, version) && entry.bytes !== null;
+    return isBegunOf(entry, version);
   }
 
   async #openWriter(store: Store, { layout, version }: Beginning, kept: Entry | undefined): Promise<void> {
@@ -382,13 +367,4 @@ class Arriving {
     this.#release?.();
     this.#release = undefined;
   }
-}
-
-function versionOf({ bytes, etag, modified }: Entry): Version {
-  return { total: bytes ?? undefined, etag, modified };
-}
-
-/** What people see of a failure that did not pass. */
-function plain(error: unknown): unknown {
-  return error instanceof Passing ? error.error : error;
 }

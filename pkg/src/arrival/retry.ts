@@ -50,6 +50,11 @@ export class Passing extends Error {
   }
 }
 
+/** What people see of a failure that did not pass. */
+export function plain(error: unknown): unknown {
+  return error instanceof Passing ? error.error : error;
+}
+
 /** What an answer without a body that can be used is thrown as. */
 export function refusal(url: string, response: Response, now: number): Passing | RushlightError {
   const { status, statusText } = response;

@@ -56,9 +56,13 @@ export class Store {
 
   /** Opens a complete file for reading, and notes that it is used. The caller holds its lock. */
   async read(entry: Entry): Promise<StoredReader> {
-    const names = namesOf(entry.url);
-    await this.#use(names, entry);
-    return new StoredReader(entry, await guard(entry.url, () => this.#folder.snapshot(names.data)));
+    await this.#use(namesOf(entry.url), entry);
+    return await this.snapshot(entry);
+  }
+
+  /** Opens a file, complete or not, as it is now. It takes no lock: what is written meanwhile counts as not there. */
+  async snapshot(entry: Entry): Promise<StoredReader> {
+    return new StoredReader(entry, await guard(entry.url, () => this.#folder.snapshot(namesOf(entry.url).data)));
   }
 
   /** Opens a file for writing. The caller holds its lock alone. */

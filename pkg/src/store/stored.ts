@@ -5,7 +5,7 @@ import { type Bytes, sha256 } from "../arrival/sha256.js";
 import type { OpenFile } from "./files.js";
 import { apply, beginLine, chunkLength, encodeLine, type Entry, type JournalLine, replay } from "./journal.js";
 
-/** A complete file. */
+/** A file that is only read. */
 export class StoredReader {
   readonly #entry: Entry;
   readonly #data: Blob | undefined;

@@ -105,6 +105,55 @@ function turns(browser, load) {
   };
 }
 
+function prefixes(browser) {
+  return {
+    name: `chat: ${browser}: a prefix comes with the model, is kept with it, and has to be its own`,
+    async run(context) {
+      const page = await packagePage(context, browser);
+      const { state } = context.server;
+      const load = (model) =>
+        page.evaluate(async (model) => {
+          const { cache, loadModel } = globalThis.rushlight;
+          const { said, options } = globalThis;
+          const messages = [
+            { role: "system", content: "the capital of France is hello" },
+            { role: "user", content: "and of hello" },
+          ];
+          try {
+            const framed = await loadModel(model, { backend: "cpu", prefix: "/small-models/chat.prefix" });
+            const got = await said(framed.chat(messages, options));
+            const expected = await said(framed.chat(messages, { ...options, reuse: false }));
+            framed.dispose();
+            const kept = (await cache.list()).filter(({ complete }) => complete).map(({ url }) => new URL(url).pathname);
+            return { got, expected, kept };
+          } catch (error) {
+            return { code: error.code, message: error.message };
+          }
+        }, model);
+      const check = ({ got, expected, kept, message }) => {
+        assert.equal(message, undefined);
+        assert.equal(got.text, expected.text);
+        assert.equal(expected.stats.cachedTokens, 0);
+        const { cachedTokens, promptTokens } = got.stats;
+        assert.ok(cachedTokens > 20 && cachedTokens < promptTokens, `${cachedTokens} of ${promptTokens} tokens`);
+        for (const path of [CHAT, "/small-models/chat.prefix"]) assert.ok(kept.includes(path), `${path} in ${kept.join()}`);
+        return cachedTokens;
+      };
+      const cached = check(await load(CHAT));
+      try {
+        // Both from the store, with the server gone.
+        state.intercept = ({ url }, answer) => url.startsWith("/small-models/") && Boolean(answer.destroy());
+        context.expectProblem(/net::ERR|Failed to load resource|NS_ERROR|NetworkError/);
+        assert.equal(check(await load(CHAT)), cached);
+      } finally {
+        state.intercept = undefined;
+      }
+      assert.equal((await load("/small-models/llama-f16-64-factors.gguf")).code, "ERR_OTHER_MODEL");
+      return `${cached} tokens of the prefix`;
+    },
+  };
+}
+
 const plans = {
   name: "chat: chromium plans Gemma from its first bytes",
   async run(context) {
@@ -143,5 +192,7 @@ export default [
   turns("chromium", { backend: "cpu", build: "full", threads: 2 }),
   turns("firefox", { backend: "cpu" }),
   turns("chromium", { backend: "gpu" }),
+  prefixes("chromium"),
+  prefixes("firefox"),
   plans,
 ];

@@ -1,7 +1,7 @@
 // `rushlight/isolate` on a server that sends no headers: one reload later the page has threads.
 
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { furnish, install } from "../lib/apps.mjs";
@@ -63,4 +63,55 @@ function refuses(browser) {
   };
 }
 
-export default [isolates("chromium", {}), isolates("chromium", { embedder: "credentialless" }), isolates("firefox", {}), refuses("chromium"), refuses("firefox")];
+/** A service worker that the page has anyway. */
+const OWN = 'addEventListener("fetch", () => {});\n';
+
+/** The path of the script that serves the page. */
+const served = async (page) => await look(page, () => navigator.serviceWorker.getRegistration().then((found) => new URL(found.active.scriptURL).pathname));
+
+function leavesAlone(browser) {
+  return {
+    name: `isolate: ${browser}: a page's own service worker is left alone and can be the one that isolates`,
+    run(context) {
+      const folder = app();
+      writeFileSync(path.join(folder, "own-worker.js"), OWN);
+      return serving(folder, false, async ({ url }) => {
+        context.expectProblem(/rushlight\/isolate/);
+        const page = await openApp(context, browser, `${url}/`);
+        await page.evaluate(() => {
+          globalThis.before = true;
+          globalThis.warnings = [];
+          console.warn = (text) => globalThis.warnings.push(text);
+          return navigator.serviceWorker.register("/own-worker.js").then(() => navigator.serviceWorker.ready).then(() => undefined);
+        });
+        for (const script of ["/isolate-worker.js", "/node_modules/rushlight/dist/isolate-worker.js"]) {
+          assert.equal(await page.evaluate((script) => globalThis.isolate(script), script), false);
+        }
+        const [own, scope, ...others] = await page.evaluate(() => globalThis.warnings);
+        assert.match(own, /service worker of its own, \/own-worker\.js.+importScripts\("\/isolate-worker\.js"\)/);
+        assert.match(scope, /top folder/);
+        assert.deepEqual(others, []);
+        assert.ok(await page.evaluate(() => globalThis.before), "the page was reloaded");
+        assert.equal(await served(page), "/own-worker.js");
+
+        // The site's next version: its worker has the import, and the page gives it to `isolate`.
+        writeFileSync(path.join(folder, "own-worker.js"), `importScripts("/isolate-worker.js");\n${OWN}`);
+        void page.evaluate(() => void globalThis.isolate("/own-worker.js")).catch(() => {});
+        await until("an isolated page", () => look(page, () => crossOriginIsolated && globalThis.answer !== undefined));
+        assert.equal(await page.evaluate(() => globalThis.isolate("/own-worker.js")), true);
+        assert.equal(await served(page), "/own-worker.js");
+        return await checkAnswers(page, true);
+      });
+    },
+  };
+}
+
+export default [
+  isolates("chromium", {}),
+  isolates("chromium", { embedder: "credentialless" }),
+  isolates("firefox", {}),
+  refuses("chromium"),
+  refuses("firefox"),
+  leavesAlone("chromium"),
+  leavesAlone("firefox"),
+];
