@@ -46,7 +46,7 @@ export async function planLoad(
   const options = { ...createOptions(request, answer, head), plan: true };
   const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
   // The worker ends with the plan, and with it everything that the core holds.
-  const joined = lendThreads(core.poolVacancies());
+  const joined = lendThreads(core.poolVacancies(), request.threadsFallback);
   let { stored } = head;
   const take = async ({ chunks }: Beginning): Promise<void> => {
     for await (const chunk of chunks) {

@@ -28,7 +28,7 @@ interface Loaded {
 export interface Surroundings {
   readonly core: CoreModule;
   /** Lends so many threads to the core's pool; resolves when all have joined it or can't. */
-  readonly lendThreads: (count: number) => Promise<void>;
+  readonly lendThreads: (count: number, fallback: LoadRequest["threadsFallback"]) => Promise<void>;
   readonly askAdapter: () => Promise<AdapterAnswer>;
   /** The root of the origin's private files. */
   readonly openStore: () => Promise<FileSystemDirectoryHandle>;
@@ -145,7 +145,7 @@ export class Host {
     signal.addEventListener("abort", cancel);
     try {
       // Now that it is known what runs the model: none for a GPU.
-      const joined = lendThreads(core.poolVacancies());
+      const joined = lendThreads(core.poolVacancies(), request.threadsFallback);
       const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
       await joined;
       const info = JSON.parse(await engine.finish()) as CoreInfo;

@@ -83,7 +83,8 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
   positive("threads", threads);
   const [source, arrival] = [sourceOf(from), arrivalRequest(options)];
   const prefix = options.prefix === undefined ? null : fileSource(options.prefix);
-  return { source, arrival, prefix, backend, build: build === "full" ? build : "compat", precision, kv, context, threads };
+  const threadsFallback = options.worker === undefined ? "none" : "worker";
+  return { source, arrival, prefix, backend, build: build === "full" ? build : "compat", precision, kv, context, threads, threadsFallback };
 }
 
 /** Requests at a time at most: no server likes more. */

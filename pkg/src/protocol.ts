@@ -46,6 +46,8 @@ export interface LoadRequest {
   readonly kv: KvFormat;
   readonly context: number | null;
   readonly threads: number;
+  /** Who starts the workers that lend theirs where the page cannot. */
+  readonly threadsFallback: "none" | "worker";
 }
 
 /** The generate options that can be posted. */

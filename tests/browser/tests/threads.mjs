@@ -103,6 +103,30 @@ function trap(browser) {
   };
 }
 
+/** Chromium alone: in Firefox with a driver attached a worker that starts workers may hang, which is why the page starts them. */
+const elsewhere = {
+  name: "threads: chromium: an engine's worker from elsewhere finds the threads that the page does not",
+  async run(context) {
+    context.expectProblem(/404/);
+    let asked = 0;
+    const intercept = (request, answer, headers) => {
+      if (!request.url.includes("pool-worker") || ++asked > 1) return false;
+      answer.writeHead(404, { ...headers, "content-type": "text/plain" }).end("not found");
+      return true;
+    };
+    return await withServer(context, { intercept }, async () => {
+      const page = await packagePage(context, "chromium");
+      const backend = await page.evaluate(async (url) => {
+        const worker = (build) => new Worker(`/pkg/dist/worker-${build}.js`, { type: "module" });
+        const model = await globalThis.rushlight.loadModel(url, { backend: "cpu", threads: 2, worker });
+        model.dispose();
+        return model.info.backend;
+      }, MODEL);
+      assert.deepEqual([backend.build, backend.threads, asked], ["full", 2, 2]);
+    });
+  },
+};
+
 export default [
   trap("chromium"),
   trap("firefox"),
@@ -112,6 +136,7 @@ export default [
   alone("firefox"),
   missing("chromium"),
   missing("firefox"),
+  elsewhere,
   {
     name: "threads: chromium: dispose ends them all, also while they work, twenty times",
     async run(context) {

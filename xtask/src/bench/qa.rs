@@ -111,9 +111,14 @@ pub fn run(options: &Options) -> Result<()> {
             }
             said.push(line);
         }
+        // After each set: all of them take an hour on two cores.
+        save(&report(&scores, &differences, options), &scores, &said)?;
     }
-    let text = report(&scores, &differences, options);
-    print!("{text}");
+    print!("{}", report(&scores, &differences, options));
+    Ok(())
+}
+
+fn save(text: &str, scores: &[Score], said: &[Value]) -> Result<()> {
     let folder = paths::target().join("bench");
     fs::create_dir_all(&folder)?;
     let json = serde_json::json!({
