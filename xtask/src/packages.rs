@@ -32,6 +32,8 @@ pub enum Need {
     Firefox,
     /// llvmpipe and the Vulkan loader: a GPU in software, so that GPU tests run everywhere.
     SoftwareVulkan,
+    /// The third engine, on Linux: WebKitGTK's driver, and a display for it where there is none.
+    WebKit,
 }
 
 impl Need {
@@ -41,6 +43,7 @@ impl Need {
             Self::Chromium => "Chromium or Chrome (or set CHROMIUM to its program)",
             Self::Firefox => "Firefox (or set FIREFOX to its program)",
             Self::SoftwareVulkan => "Mesa's llvmpipe and the Vulkan loader",
+            Self::WebKit => "WebKitGTK's driver, and Xvfb where there is no display",
         }
     }
 
@@ -49,6 +52,7 @@ impl Need {
             Self::Chromium => &["chromium"],
             Self::Firefox => &["firefox-esr"],
             Self::SoftwareVulkan => &["mesa-vulkan-drivers", "libvulkan1"],
+            Self::WebKit => &["webkit2gtk-driver", "xvfb"],
         }
     }
 
@@ -59,8 +63,17 @@ impl Need {
             Self::SoftwareVulkan => {
                 !cfg!(target_os = "linux") || (llvmpipe().is_some() && has_vulkan_loader())
             }
+            Self::WebKit => !cfg!(target_os = "linux") || has_webkit(),
         }
     }
+}
+
+/// What `tests/browser/lib/webkit.mjs` looks for.
+fn has_webkit() -> bool {
+    let driver =
+        std::env::var_os("WEBKIT_DRIVER").map_or_else(|| "/usr/bin/WebKitWebDriver".into(), PathBuf::from);
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    driver.is_file() && (display || Path::new("/usr/bin/Xvfb").is_file())
 }
 
 /// The Chromium to use: `CHROMIUM`, or the first that is installed.

@@ -36,7 +36,7 @@ pub fn ensure(scope: Scope) -> Result<()> {
     let needs: &[Need] = match scope {
         Scope::Build => &[],
         Scope::Ask => &[Need::Chromium],
-        Scope::Test => &[Need::SoftwareVulkan, Need::Chromium, Need::Firefox],
+        Scope::Test => &[Need::SoftwareVulkan, Need::Chromium, Need::Firefox, Need::WebKit],
     };
     packages::ensure(needs)?;
     for flavour in Flavour::ALL {
