@@ -3,12 +3,10 @@
 //! Nothing holds the whole file: the reader names the pieces of each chunk, and a piece goes straight to its weight. Only
 //! vectors in another type than F32, and the few tensors that the host itself reads, are gathered first.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
-use twox_hash::XxHash64;
-
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
+use super::fingerprint::Fingerprint;
 use super::{Embedder, Host, Session, SessionError, SpanReader};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::safetensors::SafetensorsReader;
@@ -60,7 +58,7 @@ pub(super) struct ModelHead {
     pub tokenizer: Arc<Tokenizer>,
     pub name: String,
     pub chat_template: Option<String>,
-    /// XXH64 of every byte of the file.
+    /// What tells the file from others.
     pub fingerprint: u64,
     pub tensors: Vec<TensorDesc>,
     /// Tensors that the host needs, by name.
@@ -109,7 +107,7 @@ pub struct Loader {
     /// Bytes since the event loop last ran.
     since_breath: usize,
     /// Of the bytes so far: what is saved of a conversation is of this model alone.
-    hash: XxHash64,
+    fingerprint: Fingerprint,
 }
 
 /// Bytes after which a loader lets the event loop run, so that an abort is heard: some milliseconds of work.
@@ -165,7 +163,7 @@ impl Loader {
             started,
             header_ms: 0.0,
             since_breath: 0,
-            hash: XxHash64::with_seed(0),
+            fingerprint: Fingerprint::new(),
         })
     }
 
@@ -177,7 +175,7 @@ impl Loader {
         if self.host.cancel.is_cancelled() {
             return Err(SessionError::Cancelled { operation: "loading" });
         }
-        self.hash.write(chunk);
+        self.fingerprint.update(chunk);
         let before = self.host.now();
         let known = self.reader.tensors().is_some();
         let pieces = self.reader.push(chunk)?;
@@ -270,7 +268,7 @@ impl Loader {
             return Err(ModelError::Purpose { got: arch.name, does, expected }.into());
         }
         head.tensors = self.tensors;
-        head.fingerprint = self.hash.finish();
+        head.fingerprint = self.fingerprint.finish();
         check(&head)?;
         self.chosen.executor.finish_weights().await?;
         head.timings.header_ms = self.header_ms;

@@ -4,6 +4,7 @@ mod along;
 pub mod backend;
 mod embed;
 mod error;
+mod fingerprint;
 mod forecast;
 mod generate;
 mod held;
@@ -68,7 +69,7 @@ pub struct Session {
     tensors: Vec<TensorDesc>,
     tokenizer: Arc<Tokenizer>,
     chat_template: Option<String>,
-    /// Hash of the model's file.
+    /// What tells the model's file from others.
     fingerprint: u64,
     timings: LoadTimings,
     context: usize,

@@ -5,7 +5,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 8 | `RLKV` and the version, 1 |
-//! | 8 | XXH64 (seed 0) of the model file, its parts one behind the other: vocabulary and weights |
+//! | 8 | fingerprint of the model file, its parts one behind the other (`fingerprint.rs`): vocabulary and weights |
 //! | 4 | type of the cache: 0 F32, 1 F16 |
 //! | 3 · 4 | layers, key-value heads, width of a head |
 //! | 4 | tokens |
