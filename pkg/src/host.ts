@@ -199,13 +199,8 @@ export class Host {
     onText: (text: string) => void = () => undefined,
   ): Promise<GenerateStats> {
     const { engine } = this.#model();
-    const flag = engine.cancelFlag();
-    const cancel = (): void => {
-      flag.cancel();
-    };
-    try {
+    return await cancellable(engine, signal, async () => {
       engine.start(JSON.stringify(request));
-      signal.addEventListener("abort", cancel);
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
         onText("end" in event ? event.end.text : event.piece.text);
@@ -214,21 +209,13 @@ export class Host {
         // A token may take less than the time after which the core itself lets events be heard.
         await this.#surroundings.yieldToEvents();
       }
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      flag.free();
-    }
+    });
   }
 
   async #ask(id: number, request: AskRequest, signal: AbortSignal): Promise<Answer> {
     const { engine, documents } = this.#model();
-    const flag = engine.cancelFlag();
-    const cancel = (): void => {
-      flag.cancel();
-    };
-    signal.addEventListener("abort", cancel);
-    try {
-      return await documents.ask(
+    return await cancellable(engine, signal, () =>
+      documents.ask(
         request,
         signal,
         (stage) => {
@@ -239,28 +226,17 @@ export class Host {
           await this.#generate(id, free, signal, (text) => (said += text));
           return said;
         },
-      );
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      flag.free();
-    }
+      ),
+    );
   }
 
   async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const { engine, info } = this.#model();
-    const flag = engine.cancelFlag();
-    const cancel = (): void => {
-      flag.cancel();
-    };
-    signal.addEventListener("abort", cancel);
-    try {
+    return await cancellable(engine, signal, async () => {
       const all = await engine.embed(JSON.stringify(texts));
       const dimensions = info.dimensions ?? 0;
       return texts.map((_, index) => all.slice(index * dimensions, (index + 1) * dimensions));
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      flag.free();
-    }
+    });
   }
 
   async #restore(from: SavedSource, signal: AbortSignal): Promise<boolean> {
@@ -298,5 +274,20 @@ export class Host {
     const panic = this.#surroundings.core.lastPanic();
     if (panic !== undefined) return { code: "ERR_INTERNAL", message: `the core panicked: ${panic}` };
     return { code: "ERR_OUT_OF_MEMORY", message: `the tab has no memory left for the model (${thrown.message})` };
+  }
+}
+
+/** Does work that the signal ends through the engine's flag. */
+async function cancellable<T>(engine: EngineApi, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const flag = engine.cancelFlag();
+  const cancel = (): void => {
+    flag.cancel();
+  };
+  signal.addEventListener("abort", cancel);
+  try {
+    return await work();
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    flag.free();
   }
 }

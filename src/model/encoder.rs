@@ -21,14 +21,7 @@ use crate::tensor::{DType, TensorDesc};
 /// # Errors
 /// A tensor that is missing or has another shape than the metadata says.
 pub fn build_encoder(config: &Config, tensors: &[TensorDesc], sequences: usize) -> Result<Plan, ModelError> {
-    let options = PlanOptions { context: config.context, max_tokens: 0, kv: DType::F32, head: Head::None };
-    let mut builder = Builder::new(config, tensors, options);
-    let spans = builder.plan.add(Storage::Input, names::SPANS, DType::U32, Rows::Tokens, 2);
-    let mut x = builder.encoder_embedding()?;
-    for layer in 0..config.layers {
-        x = builder.encoder_attention(layer, x, spans)?;
-        x = builder.encoder_feed_forward(layer, x)?;
-    }
+    let (mut builder, x) = encoder_body(config, tensors)?;
     builder.pool(x, sequences);
     Ok(builder.plan)
 }
@@ -39,6 +32,19 @@ pub fn build_encoder(config: &Config, tensors: &[TensorDesc], sequences: usize) 
 /// # Errors
 /// As [`build_encoder`]; a model without that head has not its tensor.
 pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan, ModelError> {
+    let (mut builder, x) = encoder_body(config, tensors)?;
+    let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, "edge_product")?;
+    let bias = builder.vector(&format!("{}.bias", names::EDGE_HEAD), 2)?;
+    let out = builder.plan.add(Storage::Output, names::EDGES, DType::F32, Rows::Tokens, 2);
+    builder.plan.step_into(Add, &[product, bias], out);
+    Ok(builder.plan)
+}
+
+/// What every encoder begins with: the embedding and all layers. Gives the rows of the last one.
+fn encoder_body<'a>(
+    config: &'a Config,
+    tensors: &'a [TensorDesc],
+) -> Result<(Builder<'a>, ValueId), ModelError> {
     let options = PlanOptions { context: config.context, max_tokens: 0, kv: DType::F32, head: Head::None };
     let mut builder = Builder::new(config, tensors, options);
     let spans = builder.plan.add(Storage::Input, names::SPANS, DType::U32, Rows::Tokens, 2);
@@ -47,11 +53,7 @@ pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan
         x = builder.encoder_attention(layer, x, spans)?;
         x = builder.encoder_feed_forward(layer, x)?;
     }
-    let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, "edge_product")?;
-    let bias = builder.vector(&format!("{}.bias", names::EDGE_HEAD), 2)?;
-    let out = builder.plan.add(Storage::Output, names::EDGES, DType::F32, Rows::Tokens, 2);
-    builder.plan.step_into(Add, &[product, bias], out);
-    Ok(builder.plan)
+    Ok((builder, x))
 }
 
 impl Builder<'_> {

@@ -1,6 +1,6 @@
 //! What tells one model file from another, taken while it streams.
 //!
-//! Hashing every byte takes a fifth of a load in a tab. The beginning, with the vocabulary, counts whole; of what is behind it, which is
+//! A load in a tab has no time for hashing every byte. The beginning, with the vocabulary, counts whole; of what is behind it, which is
 //! weights, a few bytes of every page do: another training or another quantisation changes almost all of them. It is no checksum:
 //! whether a file arrived as it should is for the hashes of `rushlight manifest`.
 
