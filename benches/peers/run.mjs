@@ -9,7 +9,7 @@
 
 import { parseArgs } from "node:util";
 
-import { openBrowser } from "../../tests/browser/lib/browsers.mjs";
+import { openUndisturbed } from "./undisturbed.mjs";
 
 /** A page may take that long for all it does. */
 const PATIENCE_MS = 300_000;
@@ -89,32 +89,15 @@ if (kind === undefined || options.url === undefined) {
   process.exit(2);
 }
 
-async function measure(browser, side, run) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${options.url}/${side}.html`);
-    await page.waitFor(`${side}'s page`, () => globalThis.ready === true);
-    if (!(await page.evaluate(() => globalThis.crossOriginIsolated))) throw new Error("the page is not cross-origin isolated");
-    const patience = new Promise((_, fail) => setTimeout(fail, PATIENCE_MS, new Error(`no answer in ${PATIENCE_MS / 1000} s`)).unref());
-    const result = await Promise.race([page.evaluate(kind.measure, kind.request(run)), patience]);
-    kind.check(result);
-    return result;
-  } catch (error) {
-    error.message = [error.message, ...page.problems].join("\n");
-    throw error;
-  } finally {
-    await page.close().catch(() => {});
-  }
-}
-
 /** One browser for all: without a GPU, as on the machines that this is about. */
-const browser = await openBrowser("chromium-without-gpu");
+const browser = openUndisturbed();
 try {
   for (let run = 0; run < Number(options.runs); run++) {
     for (const side of kind.sides) {
       const line = { side, run };
       try {
-        line.result = await measure(browser, side, run);
+        line.result = await browser.measure(`${options.url}/${side}.html`, kind.measure, kind.request(run), PATIENCE_MS);
+        kind.check(line.result);
       } catch (error) {
         line.error = String(error.message).split("\n").slice(0, 4).join(" ");
       }

@@ -4,14 +4,20 @@ import { abortError, RushlightError } from "../errors.js";
 import { broken } from "./remote.js";
 import { Passing } from "./retry.js";
 
-/** Reads a stream to its end, or until the loop is left; both close it. Fails with `Passing` where the stream breaks. */
+/** Bytes that are read at a time: what lies in the processor's cache until it is copied on. */
+const PIECE_BYTES = 256 << 10;
+
+/**
+ * Reads a stream to its end, or until the loop is left; both close it. A piece is lent until the next one is asked for. Fails with
+ * `Passing` where the stream breaks.
+ */
 export async function* readBody(
   stream: ReadableStream<Uint8Array>,
   what: string,
   signal: AbortSignal,
   silenceMs = Infinity,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = stream.getReader();
+  const reader = open(stream);
   const close = (): void => void reader.cancel().catch(() => undefined);
   signal.addEventListener("abort", close, { once: true });
   try {
@@ -35,6 +41,33 @@ export async function* readBody(
     signal.removeEventListener("abort", close);
     close();
   }
+}
+
+/**
+ * Whoever reads a stream. Where it can, it is read into the same memory again and again: the system hands out fresh memory a page at a
+ * time, which took longer than the copying.
+ */
+function open(stream: ReadableStream<Uint8Array>): {
+  read(): Promise<ReadableStreamReadResult<Uint8Array>>;
+  cancel(): Promise<void>;
+} {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: "byob" });
+  } catch {
+    // Streams that are made of pieces, and those of older browsers.
+    return stream.getReader();
+  }
+  let memory = new ArrayBuffer(PIECE_BYTES);
+  return {
+    async read() {
+      const { done, value } = await reader.read(new Uint8Array(memory));
+      if (done) return { done, value: undefined };
+      memory = value.buffer;
+      return { done, value };
+    },
+    cancel: () => reader.cancel(),
+  };
 }
 
 const SILENCE = Symbol("silence");

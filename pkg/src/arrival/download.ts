@@ -59,6 +59,10 @@ export function segmentChunks({ chunkBytes, segmentBytes }: Layout): number {
 export class Download {
   readonly #job: Job;
   readonly #controller = new AbortController();
+  /** The memory of chunks that nobody needs any more, for those that come: fresh memory is slow. */
+  readonly #spare: Bytes[] = [];
+  /** The chunk that was taken last. */
+  #lent: Bytes | undefined;
   /** Chunks that wait for being taken. */
   readonly #arrived = new Map<number, Bytes>();
   /** Chunks that a connection has asked for. */
@@ -102,8 +106,13 @@ export class Download {
     this.#notify();
   }
 
-  /** Waits for the chunk that is wanted, and wants the one after it; `undefined` where the file has ended. */
+  /**
+   * Waits for the chunk that is wanted, and wants the one after it; `undefined` where the file has ended. A chunk is lent until the
+   * next one is taken.
+   */
   async take(): Promise<Bytes | undefined> {
+    if (this.#lent?.length === this.#job.layout.chunkBytes) this.#spare.push(this.#lent);
+    this.#lent = undefined;
     const chunk = this.#next;
     // It may have been thought to be in the store until now.
     this.#notify();
@@ -113,6 +122,7 @@ export class Download {
       if (bytes !== undefined) {
         this.#arrived.delete(chunk);
         this.want(chunk + 1);
+        this.#lent = bytes;
         return bytes;
       }
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -157,6 +167,11 @@ export class Download {
   #lengthOf(chunk: number): number {
     const { chunkBytes, total } = this.#job.layout;
     return total === undefined ? chunkBytes : Math.min(chunkBytes, total - chunk * chunkBytes);
+  }
+
+  /** Memory for a chunk. */
+  #room(length: number): Bytes {
+    return (length === this.#job.layout.chunkBytes ? this.#spare.pop() : undefined) ?? new Uint8Array(length);
   }
 
   /** Whether a chunk is neither here nor there. */
@@ -260,7 +275,7 @@ export class Download {
       skip -= skipped;
       piece = piece.subarray(skipped);
       while (piece.length > 0 && segment.chunk < segment.end) {
-        segment.buffer ??= new Uint8Array(this.#lengthOf(segment.chunk));
+        segment.buffer ??= this.#room(this.#lengthOf(segment.chunk));
         const part = piece.subarray(0, segment.buffer.length - segment.filled);
         segment.buffer.set(part, segment.filled);
         segment.filled += part.length;

@@ -23,6 +23,9 @@ const CHROMIUM_GPU_FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swif
 
 const CHROMIUM_WITHOUT_GPU_FLAGS = ["--disable-gpu", "--disable-features=Vulkan,WebGPU"];
 
+/** Chromium as on a machine without a GPU, for those that start one of their own. */
+export const CHROMIUM_WITHOUT_GPU = [...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS];
+
 const FIREFOX_PREFERENCES = {
   "dom.webgpu.enabled": true,
   "dom.webgpu.workers.enabled": true,
@@ -42,7 +45,7 @@ const PATIENCE_MS = 60_000;
 /** How to start each browser, by the names that tests and `ask.mjs` use. */
 const BROWSERS = {
   chromium: () => openChromium(CHROMIUM),
-  "chromium-without-gpu": () => openChromium([...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS]),
+  "chromium-without-gpu": () => openChromium(CHROMIUM_WITHOUT_GPU),
   firefox: () => openFirefox(),
 };
 
@@ -54,7 +57,7 @@ export async function openProfile(folder) {
   const env = { ...process.env };
   delete env.VK_ICD_FILENAMES;
   const executablePath = program("CHROMIUM", "/usr/bin/chromium");
-  return await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: [...CHROMIUM_FLAGS, ...CHROMIUM_WITHOUT_GPU_FLAGS], env });
+  return await chromium.launchPersistentContext(folder, { executablePath, headless: true, args: CHROMIUM_WITHOUT_GPU, env });
 }
 
 /** Starts a browser without a window. */
