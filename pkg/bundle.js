@@ -1,5 +1,5 @@
 // `modules/`, what tsc makes of the sources, becomes `dist/`, what is published: one file an entry, so that a browser needs one
-// request for what came in fifteen, several levels deep, and their types.
+// request for what came in twenty, five levels deep; and the types.
 
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
