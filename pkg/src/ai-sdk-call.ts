@@ -3,7 +3,7 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, SharedV4Warning } from "@ai-sdk/provider";
 
 import type { AdapterMessage } from "./chat-model.js";
-import { RushlightError } from "./errors.js";
+import { RushlightError } from "./index.js";
 import type { GenerateOptions } from "./types.js";
 
 /** What is asked for, and what of it is left out. */

@@ -1,7 +1,7 @@
 // A request in OpenAI's JSON as our own options, or why it cannot be served: nothing that was asked for is dropped in silence.
 
 import type { AdapterMessage } from "./chat-model.js";
-import { RushlightError } from "./errors.js";
+import { RushlightError } from "./index.js";
 import type { ChatCompletionRequest, ContentPart, MessageParam } from "./openai-types.js";
 import type { GenerateOptions } from "./types.js";
 

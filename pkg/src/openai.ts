@@ -11,7 +11,7 @@
  */
 
 import type { ChatModel } from "./chat-model.js";
-import { RushlightError } from "./errors.js";
+import { RushlightError } from "./index.js";
 import { type Asked, readRequest } from "./openai-request.js";
 import type {
   ChatCompletion,

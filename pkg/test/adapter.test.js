@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { describeAdapter } from "../dist/adapter.js";
+import { describeAdapter } from "../modules/adapter.js";
 
 const info = (fields) => ({ vendor: "", architecture: "", device: "", description: "", ...fields });
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { generateText, streamText, wrapLanguageModel } from "ai";
 
-import { rushlight } from "../dist/ai-sdk.js";
+import { rushlight } from "../modules/ai-sdk.js";
 import { fakeChat, piece } from "./fake_chat.js";
 
 // The SDK prints its warnings; the tests read them.

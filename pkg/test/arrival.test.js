@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { parseManifest } from "../dist/arrival/manifest.js";
-import { backoff, PATIENCE, retryAfter } from "../dist/arrival/retry.js";
-import { partsOf } from "../dist/arrival/split.js";
-import { open } from "../dist/source.js";
+import { parseManifest } from "../modules/arrival/manifest.js";
+import { backoff, PATIENCE, retryAfter } from "../modules/arrival/retry.js";
+import { partsOf } from "../modules/arrival/split.js";
+import { open } from "../modules/source.js";
 import { content, Disk, hashOf, IMPATIENT, joined, manifestOf, SharedLocks, startServer, Tab } from "./arrival_support.js";
 
 let server;

@@ -3,9 +3,9 @@
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 
-import { arrive } from "../dist/arrival/arrive.js";
-import { PATIENCE } from "../dist/arrival/retry.js";
-import { Store } from "../dist/store/store.js";
+import { arrive } from "../modules/arrival/arrive.js";
+import { PATIENCE } from "../modules/arrival/retry.js";
+import { Store } from "../modules/store/store.js";
 
 /** Numbers below 1 that are the same for the same seed (mulberry32). */
 export function random(seed) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { abilities, pickBuild } from "../dist/builds.js";
+import { abilities, pickBuild } from "../modules/builds.js";
 
 const modern = { simd: true, full: true, sharing: true, cores: 6 };
 

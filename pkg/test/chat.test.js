@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { Connection } from "../dist/connection.js";
-import { Host } from "../dist/host.js";
-import { loadRequest, loadThrough } from "../dist/load.js";
+import { Connection } from "../modules/connection.js";
+import { Host } from "../modules/host.js";
+import { loadRequest, loadThrough } from "../modules/load.js";
 import { fakeCore } from "./fake_engine.js";
 
 const open = [];

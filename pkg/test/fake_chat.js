@@ -1,6 +1,6 @@
 // A model that answers every conversation with the same tokens, and remembers what it was asked.
 
-import { RushlightError } from "../dist/errors.js";
+import { RushlightError } from "../modules/errors.js";
 
 const STATS = { reason: "stop", promptTokens: 12, tokens: 3, firstTokenMs: 5, prefillTokensPerSecond: 1000, decodeTokensPerSecond: 50 };
 

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 
-import { planLoad } from "../dist/create.js";
-import { loadRequest } from "../dist/load.js";
+import { planLoad } from "../modules/create.js";
+import { loadRequest } from "../modules/load.js";
 import { fakeCore } from "./fake_engine.js";
-import { beginningOf } from "../dist/arrival/beginning.js";
+import { beginningOf } from "../modules/arrival/beginning.js";
 import { content, Disk, joined, startServer, Tab } from "./arrival_support.js";
 
 const server = await startServer();

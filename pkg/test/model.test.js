@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { Connection } from "../dist/connection.js";
-import { Host } from "../dist/host.js";
-import { loadRequest, loadThrough } from "../dist/load.js";
+import { Connection } from "../modules/connection.js";
+import { Host } from "../modules/host.js";
+import { loadRequest, loadThrough } from "../modules/load.js";
 import { content, startServer } from "./arrival_support.js";
 import { fakeCore } from "./fake_engine.js";
 
@@ -161,7 +161,7 @@ test("an aborted load ends the worker and closes the stream", async () => {
     });
   // A message would copy the file, so the host gets this one directly.
   const request = loadRequest(file, {});
-  const { Host: Direct } = await import("../dist/host.js");
+  const { Host: Direct } = await import("../modules/host.js");
   const { core } = fakeCore();
   const replies = [];
   const channel = { postMessage: (reply) => replies.push(reply), onmessage: null };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chatCompletion } from "../dist/openai.js";
+import { chatCompletion } from "../modules/openai.js";
 import { fakeChat, piece } from "./fake_chat.js";
 
 const messages = [{ role: "user", content: "Hello" }];

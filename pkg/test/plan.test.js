@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, afterEach, test } from "node:test";
 
-import { Connection } from "../dist/connection.js";
-import { Host } from "../dist/host.js";
-import { loadRequest } from "../dist/load.js";
-import { planThrough } from "../dist/plan.js";
+import { Connection } from "../modules/connection.js";
+import { Host } from "../modules/host.js";
+import { loadRequest } from "../modules/load.js";
+import { planThrough } from "../modules/plan.js";
 import { fakeCore } from "./fake_engine.js";
 
 const MIB = 2 ** 20;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { Sha256, sha256 } from "../dist/arrival/sha256.js";
+import { Sha256, sha256 } from "../modules/arrival/sha256.js";
 import { below, content, hashOf, random } from "./arrival_support.js";
 
 test("every length around the blocks, in one piece and byte by byte", () => {

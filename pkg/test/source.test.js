@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { open as openWith, readWhole } from "../dist/source.js";
+import { open as openWith, readWhole } from "../modules/source.js";
 import { content, startServer, Tab } from "./arrival_support.js";
 
 /** Without a store, and without much patience. */

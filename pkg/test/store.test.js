@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { beginLine, encodeLine, replay } from "../dist/store/journal.js";
+import { beginLine, encodeLine, replay } from "../modules/store/journal.js";
 import { content, Crash, Disk, hashOf, joined, manifestOf, random, SharedLocks, startServer, Tab } from "./arrival_support.js";
 
 let server;

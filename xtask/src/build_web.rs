@@ -58,8 +58,8 @@ pub fn run(options: &Options) -> Result<()> {
     if options.selftest {
         return sizes::print(&options.outputs());
     }
-    build_script(npm::PACKAGE, &[npm::PACKAGE], &cores)?;
-    build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &cores)?;
+    build_script(npm::PACKAGE, &[npm::PACKAGE], &cores, &["modules", "dist"])?;
+    build_script(npm::PAGE, &[npm::PACKAGE, npm::PAGE], &cores, &["dist"])?;
     let mut folders = options.outputs();
     folders.push(npm::folder(npm::PACKAGE).join("dist"));
     sizes::print(&folders)
@@ -129,12 +129,12 @@ fn optimise(flavour: Flavour, module: &Path) -> Result<()> {
     std::fs::rename(&optimised, module).with_context(|| format!("cannot write {}", module.display()))
 }
 
-/// `npm run build` of a project, whose inputs are the wasm core and the sources of `projects`.
-fn build_script(project: &str, projects: &[&str], core: &str) -> Result<()> {
+/// `npm run build` of a project, whose inputs are the wasm core and the sources of `projects`; it makes the folders `results`.
+fn build_script(project: &str, projects: &[&str], core: &str, results: &[&str]) -> Result<()> {
     let inputs: Vec<PathBuf> = projects.iter().map(|project| npm::folder(project)).collect();
     let stamp = Stamp::new(&format!("build-{project}"), fingerprint::tree(core, &inputs)?);
-    let results = npm::folder(project).join("dist");
-    if !stamp.is_fresh(&[results]) {
+    let results: Vec<PathBuf> = results.iter().map(|result| npm::folder(project).join(result)).collect();
+    if !stamp.is_fresh(&results) {
         stamp.clear();
         npm::script(project, "build")?;
         stamp.write()?;

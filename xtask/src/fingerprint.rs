@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 /// Folders that hold results, never inputs.
-const RESULTS: [&str; 5] = ["node_modules", "dist", "wasm", "wasm-selftest", "target"];
+const RESULTS: [&str; 6] = ["node_modules", "dist", "modules", "wasm", "wasm-selftest", "target"];
 
 /// SHA-256 of a text, in hexadecimal.
 pub fn text(text: &str) -> String {

@@ -38,6 +38,7 @@ const ISOLATION = ["cross-origin-opener-policy", "cross-origin-embedder-policy"]
 /** A folder behind a path; the longest path that fits decides. */
 const FOLDERS = [
   ["/pkg/dist/", inRepository("pkg/dist")],
+  ["/pkg/modules/", inRepository("pkg/modules")],
   ["/pkg/wasm/", inRepository("pkg/wasm")],
   ["/pkg/wasm-selftest/", inRepository("pkg/wasm-selftest")],
   ["/test/", path.resolve(import.meta.dirname, "../pages")],

@@ -1,8 +1,8 @@
 // Lets a file arrive as a load does, through the package's own modules, and says what came: `loadModel` would want a model.
 
-import { arrive } from "/pkg/dist/arrival/arrive.js";
-import { Sha256 } from "/pkg/dist/arrival/sha256.js";
-import { browserWorld } from "/pkg/dist/arrival/world.js";
+import { arrive } from "/pkg/modules/arrival/arrive.js";
+import { Sha256 } from "/pkg/modules/arrival/sha256.js";
+import { browserWorld } from "/pkg/modules/arrival/world.js";
 
 globalThis.onmessage = async ({ data: { url, sizes, wanted } }) => {
   try {

@@ -1,5 +1,5 @@
 // The selftest build, `?build=full&threads=2`: every expanded shader, every case of every kernel, logits of small models.
-import { compile, reserveMemory } from "/pkg/dist/shared-core.js";
+import { compile, reserveMemory } from "/pkg/modules/shared-core.js";
 
 const query = new URLSearchParams(location.search);
 const build = query.get("build") ?? "compat";
