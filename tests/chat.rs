@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 
 use rushlight::sampler::Settings;
 use rushlight::session::{GenerateOptions, Host, Session};
-use rushlight::tasks::ask::Library;
+use rushlight::tasks::ask::frame::{Frame, NO_ANSWER, around};
 use rushlight::tasks::ask::free::{self, Prompt};
+use rushlight::tasks::ask::read::Reader;
+use rushlight::tasks::ask::{Asking, Library, automaton};
 use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
+use rushlight::tokenizer::EncodeOptions;
 use serde::Deserialize;
 use session_support::{Answer, drive, load, options, sampling};
 use small::gguf::{Form, writer};
@@ -202,4 +205,58 @@ fn a_free_answer_from_documents_is_a_turn_where_the_file_has_a_template() {
     let spec = Spec { context: 4096, ..spec };
     let Prompt::Text(frame) = prompt(&session_of(&spec, None)) else { panic!("no template") };
     assert!(frame.ends_with(&format!("Context: {text}\nQuestion: {question}\nAnswer:")), "{frame}");
+}
+
+#[test]
+fn spans_are_scored_as_the_answer_of_a_turn_where_the_file_has_a_template() {
+    let text = "The gate opens at six. Tickets cost two crowns.";
+    let library = Library::of(&[text]).expect("a library");
+    let question = "When does the gate open?";
+    let spec = Spec { context: 1024, ..*specs::find("qwen2-bf16-64") };
+    let mut session = session_of(&spec, Some(template("chatml")));
+    let shown = library.show(&library.passages()[0]);
+    let (automata, closers) =
+        automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
+    let frame = Frame::of(&session, LocalTime(0)).expect("the template parses");
+    let mut reader = Reader { session: &mut session, closers: &closers, frame: &frame, question };
+    let reading = pollster::block_on(reader.read(&shown.text, &automata[0])).expect("it reads");
+
+    // By the chat's own prompt, token by token: the null answer, with what may end it.
+    let (before, behind) = around(question);
+    let message = Message::new("user", format!("{before}{}{behind}", shown.text));
+    let mut ids = chat::prompt(&session, &[message], LocalTime(0)).expect("it renders");
+    let options = EncodeOptions { add_special: false, parse_special: false };
+    let answer = session.tokenizer().encode(NO_ANSWER, options).expect("tokens");
+    let mut logprobs = |ids: &[u32]| {
+        let logits = pollster::block_on(session.logits(ids, 64)).expect("logits");
+        let all = logits.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
+        logits.into_iter().map(|x| f64::from(x) - all).collect::<Vec<f64>>()
+    };
+    let begin = logprobs(&ids);
+    let mut expected = 0.0;
+    for &id in &answer {
+        expected += logprobs(&ids)[id as usize];
+        ids.push(id);
+    }
+    let last = logprobs(&ids);
+    let ends = closers.line.iter().chain(&closers.stop);
+    expected += ends.map(|&id| last[id as usize].exp()).sum::<f64>().ln();
+    assert!((reading.null - expected).abs() < 0.02, "{} and {expected}", reading.null);
+    // Spans begin behind the same prompt.
+    assert!(!reading.candidates.is_empty());
+    for candidate in &reading.candidates {
+        let begins = automata[0].starts().iter().any(|(id, places)| {
+            let here = places.iter().any(|place| place.start == candidate.start);
+            here && (begin[*id as usize] - candidate.first).abs() < 1e-3
+        });
+        assert!(begins, "{candidate:?}");
+    }
+
+    let mut asking = Asking::new(&session, &library, question, None, 3, LocalTime(0)).expect("a question");
+    while pollster::block_on(asking.step(&mut session, &library)).expect("it reads") {}
+    assert!(asking.ranked().iter().all(|span| text.get(span.bytes.clone()).is_some()));
+
+    let broken = session_of(&spec, Some("{% for %}"));
+    let error = Asking::new(&broken, &library, question, None, 3, LocalTime(0)).err().expect("no template");
+    assert_eq!(error.code(), "ERR_TEMPLATE");
 }

@@ -35,8 +35,8 @@ impl Session {
                 }
             }
             pos = end;
-            (self.host.breathe)().await;
-            if self.host.cancel.is_cancelled() {
+            (self.model.host.breathe)().await;
+            if self.model.host.cancel.is_cancelled() {
                 return Err(SessionError::Cancelled { operation: "reading" });
             }
         }

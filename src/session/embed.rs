@@ -3,17 +3,15 @@
 //! The texts of a batch are sorted by length and packed one behind the other, as many as a run takes; there is no padding, and no
 //! text sees another.
 
-use std::sync::Arc;
-
 use super::backend::Chosen;
 use super::load::ModelHead;
-use super::{AnyExecutor, CancelFlag, Host, LoadTimings, SLICE_MS, SessionError, SessionInfo};
+use super::loaded::Loaded;
+use super::{CancelFlag, Host, SessionError, SessionInfo};
+use crate::model;
 use crate::model::blocks::names;
 use crate::model::config::{Encoder, Pooling};
-use crate::model::{self, Config};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{ExecError, Executor, Extent, Progress, ValueId};
-use crate::tensor::{DType, TensorDesc};
+use crate::plan::{ExecError, Executor, Extent, ValueId};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that one run takes, unless a single text has more.
@@ -23,15 +21,8 @@ pub(super) const RUN_TEXTS: usize = 32;
 
 /// A model that makes embeddings.
 pub struct Embedder {
-    executor: AnyExecutor,
-    reason: String,
-    host: Host,
-    config: Config,
+    model: Loaded,
     encoder: Encoder,
-    name: String,
-    tensors: Vec<TensorDesc>,
-    tokenizer: Arc<Tokenizer>,
-    timings: LoadTimings,
     /// Tokens that a text is cut to.
     max_tokens: usize,
     plan: PlanId,
@@ -65,52 +56,24 @@ impl Embedder {
         head: ModelHead,
         max_tokens: usize,
     ) -> Result<Self, SessionError> {
-        let Chosen { mut executor, reason } = chosen;
+        let mut model = Loaded::new(chosen, host, head);
         let missing =
             |what| ExecError::Unknown { operation: "prepare", what, name: names::EMBEDDINGS.to_owned() };
-        let encoder = head.config.encoder.ok_or_else(|| missing("encoder"))?;
-        let plan = model::build_encoder(&head.config, &head.tensors, RUN_TEXTS)?;
+        let encoder = model.config.encoder.ok_or_else(|| missing("encoder"))?;
+        let plan = model::build_encoder(&model.config, &model.tensors, RUN_TEXTS)?;
         let output = plan.find(names::EMBEDDINGS).ok_or_else(|| missing("output"))?;
-        let plan = executor.prepare(&plan, RUN_TOKENS.max(max_tokens))?;
-        Ok(Embedder {
-            executor,
-            reason,
-            host,
-            encoder,
-            config: head.config,
-            name: head.name,
-            tensors: head.tensors,
-            tokenizer: head.tokenizer,
-            timings: head.timings,
-            max_tokens,
-            plan,
-            output,
-        })
+        let plan = model.executor.prepare(&plan, RUN_TOKENS.max(max_tokens))?;
+        Ok(Embedder { model, encoder, max_tokens, plan, output })
     }
 
     /// Facts for people. The context is what a text is cut to; there is no cache.
     pub fn info(&self) -> SessionInfo {
-        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
-        SessionInfo {
-            name: self.name.clone(),
-            architecture: self.config.arch.name,
-            parameters: weights(|desc| desc.shape.elements()),
-            weight_bytes: weights(TensorDesc::bytes),
-            vocabulary: self.tokenizer.vocab_size() as usize,
-            context: self.max_tokens,
-            trained_context: self.config.context,
-            kv: DType::F32,
-            dimensions: Some(self.config.width),
-            chat: false,
-            backend: self.executor.info(),
-            reason: self.reason.clone(),
-            timings: self.timings,
-        }
+        SessionInfo { dimensions: Some(self.model.config.width), ..self.model.info(self.max_tokens) }
     }
 
     /// Elements of a vector.
     pub fn dimensions(&self) -> usize {
-        self.config.width
+        self.model.config.width
     }
 
     /// Tokens that a text is cut to, those around it included.
@@ -120,17 +83,17 @@ impl Embedder {
 
     /// Where the bytes are.
     pub fn memory(&self) -> MemoryUse {
-        self.executor.memory()
+        self.model.executor.memory()
     }
 
     /// The vocabulary.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.model.tokenizer
     }
 
     /// The flag that ends whatever this model is doing.
     pub fn cancel_flag(&self) -> CancelFlag {
-        self.host.cancel.clone()
+        self.model.host.cancel.clone()
     }
 
     /// The vectors of some texts, in their order; a text of more than [`max_tokens`](Embedder::max_tokens) is cut.
@@ -138,8 +101,8 @@ impl Embedder {
     /// # Errors
     /// A text that the vocabulary can't encode, a failing run, or an abort.
     pub async fn embed<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Embeddings, SessionError> {
-        self.host.cancel.reset();
-        let started = self.host.now();
+        self.model.host.cancel.reset();
+        let started = self.model.host.now();
         let mut stats = EmbedStats::default();
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
@@ -153,27 +116,27 @@ impl Embedder {
             let (run, behind) = rest.split_at(fitting(rest, &sequences));
             let ids: Vec<&[u32]> = run.iter().map(|&index| sequences[index].as_slice()).collect();
             let rows = self.run(&ids).await?;
-            for (&index, row) in run.iter().zip(rows.chunks_exact(self.config.width)) {
+            for (&index, row) in run.iter().zip(rows.chunks_exact(self.model.config.width)) {
                 vectors[index] = row.to_vec();
             }
             rest = behind;
         }
-        stats.ms = self.host.now() - started;
+        stats.ms = self.model.host.now() - started;
         Ok(Embeddings { vectors, stats })
     }
 
     /// Ids of a text with the tokens around it; what is too long is cut before the last of those.
     fn encode(&self, text: &str, stats: &mut EmbedStats) -> Result<Vec<u32>, SessionError> {
-        let mut ids = self.tokenizer.encode(text, EncodeOptions::default())?;
+        let mut ids = self.model.tokenizer.encode(text, EncodeOptions::default())?;
         if ids.len() > self.max_tokens {
-            let behind = self.tokenizer.eos().filter(|eos| ids.last() == Some(eos));
+            let behind = self.model.tokenizer.eos().filter(|eos| ids.last() == Some(eos));
             ids.truncate(self.max_tokens - usize::from(behind.is_some()));
             ids.extend(behind);
             stats.truncated += 1;
         }
         if ids.is_empty() {
             // A vocabulary that puts nothing around a text has no token for an empty one.
-            ids.push(self.tokenizer.eos().unwrap_or(0));
+            ids.push(self.model.tokenizer.eos().unwrap_or(0));
         }
         stats.tokens += ids.len();
         Ok(ids)
@@ -196,18 +159,12 @@ impl Embedder {
             };
             first = end;
         }
-        self.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
-        self.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
-        self.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
-        self.executor.write(names::SEGMENTS, bytemuck::cast_slice(&segments))?;
-        self.executor.begin(self.plan, Extent { tokens: ids.len(), pos: 0 })?;
-        while self.executor.advance(SLICE_MS).await? == Progress::More {
-            (self.host.breathe)().await;
-            if self.host.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled { operation: "embedding" });
-            }
-        }
-        Ok(bytemuck::pod_collect_to_vec(&self.executor.read(self.plan, self.output).await?))
+        self.model.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
+        self.model.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
+        self.model.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
+        self.model.executor.write(names::SEGMENTS, bytemuck::cast_slice(&segments))?;
+        self.model.run(self.plan, Extent { tokens: ids.len(), pos: 0 }, "embedding").await?;
+        Ok(bytemuck::pod_collect_to_vec(&self.model.executor.read(self.plan, self.output).await?))
     }
 }
 

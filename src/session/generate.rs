@@ -168,7 +168,7 @@ impl Session {
     /// A prompt (with what is to follow it) that the context can't hold, or options that make no sense.
     pub fn start(&mut self, prompt: &str, options: GenerateOptions) -> Result<(), SessionError> {
         let encode = EncodeOptions { add_special: true, parse_special: options.parse_special };
-        let ids = self.tokenizer.encode(prompt, encode)?;
+        let ids = self.model.tokenizer.encode(prompt, encode)?;
         self.start_ids(ids, options)
     }
 
@@ -190,12 +190,12 @@ impl Session {
             });
         }
         let sampler = Sampler::new(options.sampling.clone())?;
-        let now = self.host.now();
+        let now = self.model.host.now();
         let max_tokens = options.max_tokens.unwrap_or(self.context - ids.len());
-        self.host.cancel.reset();
+        self.model.host.cancel.reset();
         self.generation = Some(Generation {
             sampler,
-            decoder: Tokenizer::stream_owned(Arc::clone(&self.tokenizer), &ids, true),
+            decoder: Tokenizer::stream_owned(Arc::clone(&self.model.tokenizer), &ids, true),
             stop: StopMatcher::new(options.stop.iter().cloned())?,
             prompt_tokens: ids.len(),
             cached_tokens: 0,
@@ -213,7 +213,7 @@ impl Session {
 
     /// Whether the caches hold the prompt and a token more, and the vocabulary has all of it.
     pub(super) fn check_prompt(&self, ids: &[u32]) -> Result<(), SessionError> {
-        let vocabulary = self.tokenizer.vocab_size();
+        let vocabulary = self.model.tokenizer.vocab_size();
         if ids.is_empty() || ids.iter().any(|&id| id >= vocabulary) {
             return Err(SessionError::Option {
                 option: "prompt",
@@ -238,7 +238,7 @@ impl Session {
     /// The device failed. The answer is dropped.
     pub async fn next(&mut self) -> Result<Option<Event>, SessionError> {
         let Some(mut generation) = self.generation.take() else { return Ok(None) };
-        if generation.finish.is_none() && self.host.cancel.is_cancelled() {
+        if generation.finish.is_none() && self.model.host.cancel.is_cancelled() {
             generation.finish = Some(Finish::Cancelled);
         }
         if generation.finish.is_some() {
@@ -273,14 +273,14 @@ impl Session {
             self.run(head, &generation.ids[last..], last).await?
         };
         let (id, logits) = self.pick(generation, ready, greedy).await?;
-        let now = self.host.now();
+        let now = self.model.host.now();
         if written == 0 {
             generation.prefill_ms = now - generation.started;
             generation.first_token_at = now;
         }
         generation.last_token_at = now;
         let ends = generation.options.stop_ids.contains(&id)
-            || (!generation.options.ignore_eos && self.tokenizer.is_end_of_generation(id));
+            || (!generation.options.ignore_eos && self.model.tokenizer.is_end_of_generation(id));
         if ends {
             generation.finish = Some(Finish::EndToken);
             return Ok(None);
@@ -291,7 +291,7 @@ impl Session {
             let probabilities = sampler::logprobs(&logits, id, top)?;
             piece.logprob = Some(probabilities.logprob);
             for (id, logprob) in probabilities.top {
-                let text = String::from_utf8_lossy(&self.tokenizer.piece(id)?).into_owned();
+                let text = String::from_utf8_lossy(&self.model.tokenizer.piece(id)?).into_owned();
                 piece.top.push(TopToken { id, text, logprob });
             }
         }

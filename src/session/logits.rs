@@ -11,7 +11,7 @@ impl Session {
     pub async fn logits(&mut self, ids: &[u32], largest_chunk: usize) -> Result<Vec<f32>, SessionError> {
         self.generation = None;
         self.check_prompt(ids)?;
-        self.host.cancel.reset();
+        self.model.host.cancel.reset();
         let ready = self.prefill(Head::Logits, ids, 0, largest_chunk.max(1)).await?;
         self.read_f32(ready).await
     }

@@ -10,6 +10,7 @@ mod generate;
 mod held;
 mod host;
 mod load;
+mod loaded;
 mod logits;
 mod probe;
 pub mod report;
@@ -17,8 +18,6 @@ mod saved;
 mod score;
 mod shelves;
 pub mod spans;
-
-use std::sync::Arc;
 
 pub use backend::{AdapterHint, AnyExecutor, BackendChoice};
 pub use embed::{EmbedStats, Embedder, Embeddings};
@@ -32,15 +31,16 @@ pub use score::Score;
 pub use spans::SpanReader;
 
 use crate::model::blocks::names;
-use crate::model::{self, Config, Head, PlanOptions, rope};
+use crate::model::{self, Head, PlanOptions, rope};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Progress, ValueId};
-use crate::tensor::{DType, TensorDesc};
+use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, ValueId};
+use crate::tensor::DType;
 use crate::tokenizer::Tokenizer;
 use backend::Chosen;
 use generate::Generation;
 use held::{Held, Ring};
 use load::ModelHead;
+use loaded::Loaded;
 use shelves::Shelves;
 
 /// Most tokens of a prompt that one run takes.
@@ -61,17 +61,10 @@ struct Ready {
 
 /// A model that answers.
 pub struct Session {
-    executor: AnyExecutor,
-    reason: String,
-    host: Host,
-    config: Config,
-    name: String,
-    tensors: Vec<TensorDesc>,
-    tokenizer: Arc<Tokenizer>,
+    model: Loaded,
     chat_template: Option<String>,
     /// What tells the model's file from others.
     fingerprint: u64,
-    timings: LoadTimings,
     context: usize,
     kv: DType,
     /// Prepared plans by what they end with; made when first needed.
@@ -122,21 +115,17 @@ impl Session {
     pub(self) fn new(
         chosen: Chosen,
         host: Host,
-        head: ModelHead,
+        mut head: ModelHead,
         context: usize,
         kv: DType,
     ) -> Result<Self, SessionError> {
+        let chat_template = head.chat_template.take();
+        let host_tensors = std::mem::take(&mut head.host_tensors);
+        let fingerprint = head.fingerprint;
         let mut session = Session {
-            executor: chosen.executor,
-            reason: chosen.reason,
-            host,
-            config: head.config,
-            name: head.name,
-            tensors: head.tensors,
-            tokenizer: head.tokenizer,
-            chat_template: head.chat_template,
-            fingerprint: head.fingerprint,
-            timings: head.timings,
+            model: Loaded::new(chosen, host, head),
+            chat_template,
+            fingerprint,
             context,
             kv,
             ready: Vec::new(),
@@ -151,39 +140,24 @@ impl Session {
         for wanted in [Head::None, Head::Greedy] {
             session.prepared(wanted)?;
         }
-        session.write_rope_tables(&head.host_tensors)?;
+        session.write_rope_tables(&host_tensors)?;
         Ok(session)
     }
 
     /// Facts for people.
     pub fn info(&self) -> SessionInfo {
-        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
-        SessionInfo {
-            name: self.name.clone(),
-            architecture: self.config.arch.name,
-            parameters: weights(|desc| desc.shape.elements()),
-            weight_bytes: weights(TensorDesc::bytes),
-            vocabulary: self.tokenizer.vocab_size() as usize,
-            context: self.context,
-            trained_context: self.config.context,
-            kv: self.kv,
-            dimensions: None,
-            chat: self.chat_template.is_some(),
-            backend: self.executor.info(),
-            reason: self.reason.clone(),
-            timings: self.timings,
-        }
+        SessionInfo { kv: self.kv, chat: self.chat_template.is_some(), ..self.model.info(self.context) }
     }
 
     /// Where the bytes are.
     pub fn memory(&self) -> MemoryUse {
-        let held = self.executor.memory();
+        let held = self.model.executor.memory();
         MemoryUse { states: held.states + self.shelves.bytes(), ..held }
     }
 
     /// The vocabulary.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.model.tokenizer
     }
 
     /// The template that makes a prompt of a conversation, as the file brings it.
@@ -193,7 +167,7 @@ impl Session {
 
     /// The flag that ends whatever this session is doing.
     pub fn cancel_flag(&self) -> CancelFlag {
-        self.host.cancel.clone()
+        self.model.host.cancel.clone()
     }
 
     /// Tokens that went through the model since it was loaded: of prompts, where they were not in the cache already, of
@@ -212,15 +186,15 @@ impl Session {
 
     /// The ring of the local layers, unless it holds the whole context.
     fn ring(&self) -> Option<Ring> {
-        let local = (0..self.config.layers).find(|&layer| self.config.is_local(layer))?;
-        let slots = self.plan_options(Head::None).slots(&self.config, local);
-        let window = self.config.local.as_ref()?.window;
+        let local = (0..self.model.config.layers).find(|&layer| self.model.config.is_local(layer))?;
+        let slots = self.plan_options(Head::None).slots(&self.model.config, local);
+        let window = self.model.config.local.as_ref()?.window;
         (slots < self.context).then_some(Ring { window, slots })
     }
 
     /// The plan that ends with `head`, built on first use.
     pub fn plan(&self, head: Head) -> Result<Plan, SessionError> {
-        Ok(model::build(&self.config, &self.tensors, self.plan_options(head))?)
+        Ok(model::build(&self.model.config, &self.model.tensors, self.plan_options(head))?)
     }
 
     fn prepared(&mut self, head: Head) -> Result<Ready, SessionError> {
@@ -237,14 +211,14 @@ impl Session {
             Head::AllLogits => score::CHUNK.min(self.max_tokens()),
             _ => self.max_tokens(),
         };
-        let ready = Ready { plan: self.executor.prepare(&plan, max_tokens)?, output };
+        let ready = Ready { plan: self.model.executor.prepare(&plan, max_tokens)?, output };
         self.ready.push((head, ready));
         Ok(ready)
     }
 
     /// The tables of cosines and sines; Llama 3's factors come from the file.
     fn write_rope_tables(&mut self, host_tensors: &[(String, Vec<f32>)]) -> Result<(), SessionError> {
-        let config = &self.config;
+        let config = &self.model.config;
         let factors = host_tensors
             .iter()
             .find(|(name, _)| name == names::ROPE_FACTORS)
@@ -256,7 +230,7 @@ impl Session {
             let used = layers.into_iter().any(|layer| config.is_local(layer) == (name == names::ROPE_LOCAL));
             if used {
                 let table = rope::table(self.context, config.rope_dims, base, linear, factors);
-                self.executor.write(name, bytemuck::cast_slice(&table))?;
+                self.model.executor.write(name, bytemuck::cast_slice(&table))?;
             }
         }
         Ok(())
@@ -265,23 +239,9 @@ impl Session {
     /// Runs a plan over tokens that begin at `pos`.
     async fn run(&mut self, head: Head, ids: &[u32], pos: usize) -> Result<Ready, SessionError> {
         let ready = self.prepared(head)?;
-        self.executor.write(names::IDS, bytemuck::cast_slice(ids))?;
+        self.model.executor.write(names::IDS, bytemuck::cast_slice(ids))?;
         self.held.begin(pos, ids.len());
-        self.executor.begin(ready.plan, Extent { tokens: ids.len(), pos })?;
-        let mut longest: f64 = 0.0;
-        loop {
-            let before = self.host.now();
-            let progress = self.executor.advance(SLICE_MS).await?;
-            let now = self.host.now();
-            longest = longest.max(now - before);
-            if progress == Progress::Done {
-                break;
-            }
-            (self.host.breathe)().await;
-            if self.host.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled { operation: "the run" });
-            }
-        }
+        let longest = self.model.run(ready.plan, Extent { tokens: ids.len(), pos }, "the run").await?;
         self.held.end(ids);
         self.tokens_run += ids.len() as u64;
         if ids.len() == self.chunk {
@@ -329,6 +289,6 @@ impl Session {
         let missing =
             || ExecError::Unknown { operation: "read", what: "output", name: "of a plan without one".into() };
         let output = ready.output.ok_or_else(missing)?;
-        Ok(self.executor.read(ready.plan, output).await?)
+        Ok(self.model.executor.read(ready.plan, output).await?)
     }
 }

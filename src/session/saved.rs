@@ -127,9 +127,9 @@ impl Session {
     /// # Errors
     /// As [`start`](Session::start).
     pub async fn hold(&mut self, text: &str) -> Result<usize, SessionError> {
-        let ids = self.tokenizer.encode(text, Default::default())?;
+        let ids = self.model.tokenizer.encode(text, Default::default())?;
         self.generation = None;
-        self.host.cancel.reset();
+        self.model.host.cancel.reset();
         self.check_prompt(&ids)?;
         let from = self.held.reusable(&ids);
         self.prefill(Head::None, &ids, from, super::MAX_CHUNK).await?;
@@ -162,7 +162,7 @@ impl Session {
                 name: cache.name.clone(),
             };
             let value = plan.find(&cache.name).ok_or_else(unknown)?;
-            let state = self.executor.read(ready.plan, value).await?;
+            let state = self.model.executor.read(ready.plan, value).await?;
             for head in 0..cache.heads {
                 for position in if cache.local { oldest } else { 0 }..ids.len() {
                     out.extend(state.get(cache.slot(head, position)).ok_or_else(unknown)?);
@@ -183,7 +183,7 @@ impl Session {
         let header = self.check_saved(bytes)?;
         let Header { tokens, oldest, .. } = header;
         let ids: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes[HEADER..HEADER + 4 * tokens]);
-        let vocabulary = self.tokenizer.vocab_size();
+        let vocabulary = self.model.tokenizer.vocab_size();
         if ids.iter().any(|&id| id >= vocabulary) {
             return Err(damaged(format!("token ids below {vocabulary}"), "others"));
         }
@@ -221,7 +221,7 @@ impl Session {
                     at += cache.row;
                 }
             }
-            self.executor.write(&cache.name, &state)?;
+            self.model.executor.write(&cache.name, &state)?;
         }
         self.held.replace(ids, kept);
         Ok(tokens)
@@ -254,7 +254,7 @@ impl Session {
         let Header { model, kv, layers, kv_heads, head_dim, tokens, oldest } = header;
         if model != self.fingerprint || [layers, kv_heads, head_dim] != self.geometry()[1..] {
             let name = |fingerprint: u64| format!("the model with the hash {fingerprint:016x}");
-            let expected = format!("{} ({})", name(self.fingerprint), self.name);
+            let expected = format!("{} ({})", name(self.fingerprint), self.model.name);
             return Err(SavedError::Other { expected, got: name(model) }.into());
         }
         if kv != self.geometry()[0] {
@@ -271,25 +271,34 @@ impl Session {
     /// Type of the cache, layers, key-value heads, width of a head.
     fn geometry(&self) -> [u32; 4] {
         let kv = u32::from(self.kv == DType::F16);
-        [kv, self.config.layers as u32, self.config.kv_heads as u32, self.config.head_dim as u32]
+        [
+            kv,
+            self.model.config.layers as u32,
+            self.model.config.kv_heads as u32,
+            self.model.config.head_dim as u32,
+        ]
     }
 
     /// Whether the next token finds whole windows in local layers that hold `oldest..tokens`.
     fn windows_fit(&self, tokens: usize, oldest: usize) -> bool {
-        self.config.local.as_ref().is_none_or(|local| (tokens + 1).saturating_sub(local.window) >= oldest)
+        self.model
+            .config
+            .local
+            .as_ref()
+            .is_none_or(|local| (tokens + 1).saturating_sub(local.window) >= oldest)
     }
 
     /// Every cache, in the order of the file.
     pub(super) fn caches(&self) -> Vec<Cache> {
         let options = self.plan_options(Head::None);
-        let row = self.config.head_dim * self.kv.block_bytes();
+        let row = self.model.config.head_dim * self.kv.block_bytes();
         let cache = |layer: usize, what: &str| Cache {
             name: names::cache(layer, what),
             row,
-            heads: self.config.kv_heads,
-            slots: options.slots(&self.config, layer),
-            local: self.config.is_local(layer),
+            heads: self.model.config.kv_heads,
+            slots: options.slots(&self.model.config, layer),
+            local: self.model.config.is_local(layer),
         };
-        (0..self.config.layers).flat_map(|layer| ["k", "v"].map(|what| cache(layer, what))).collect()
+        (0..self.model.config.layers).flat_map(|layer| ["k", "v"].map(|what| cache(layer, what))).collect()
     }
 }

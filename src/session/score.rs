@@ -32,9 +32,9 @@ impl Session {
         mut on_window: impl FnMut(usize, usize),
     ) -> Result<Score, SessionError> {
         self.generation = None;
-        self.host.cancel.reset();
+        self.model.host.cancel.reset();
         // Without a BOS there is nothing before a window's first token, and it can't be scored.
-        let unscored = usize::from(self.tokenizer.bos().is_none());
+        let unscored = usize::from(self.model.tokenizer.bos().is_none());
         if context < 2 + unscored || context > self.context {
             return Err(SessionError::Option {
                 option: "context",
@@ -43,7 +43,7 @@ impl Session {
             });
         }
         let plain = EncodeOptions { add_special: false, parse_special: false };
-        let ids = self.tokenizer.encode(text, plain)?;
+        let ids = self.model.tokenizer.encode(text, plain)?;
         let windows = ids.len() / (context - 1);
         if windows == 0 {
             return Err(SessionError::Option {
@@ -54,7 +54,7 @@ impl Session {
         }
         let mut means = Vec::with_capacity(windows);
         for (index, window) in ids.chunks_exact(context - 1).enumerate() {
-            let mut sequence: Vec<u32> = self.tokenizer.bos().into_iter().collect();
+            let mut sequence: Vec<u32> = self.model.tokenizer.bos().into_iter().collect();
             sequence.extend_from_slice(window);
             means.push(self.window_nll(&sequence).await?);
             on_window(index + 1, windows);

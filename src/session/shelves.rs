@@ -105,7 +105,7 @@ impl Session {
             let unknown =
                 || ExecError::Unknown { operation: "shelve", what: "cache", name: cache.name.clone() };
             let value = plan.find(&cache.name).ok_or_else(unknown)?;
-            let state = self.executor.read(ready.plan, value).await?;
+            let state = self.model.executor.read(ready.plan, value).await?;
             let mut rows = Vec::new();
             for head in 0..cache.heads {
                 for position in from..ids.len() {
@@ -146,7 +146,7 @@ impl Session {
                     // Up to where the ring begins anew.
                     let count = (cache.slots - position % cache.slots).min(to - position);
                     let (stretch, behind) = rows.split_at(count * cache.row);
-                    self.executor.write_at(&cache.name, cache.slot(head, position).start, stretch)?;
+                    self.model.executor.write_at(&cache.name, cache.slot(head, position).start, stretch)?;
                     (rows, position) = (behind, position + count);
                 }
             }

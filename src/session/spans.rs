@@ -4,16 +4,15 @@
 //! `[CLS] question [SEP] window [SEP]`.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::backend::Chosen;
 use super::load::ModelHead;
-use super::{AnyExecutor, CancelFlag, Host, LoadTimings, SLICE_MS, SessionError, SessionInfo};
+use super::loaded::Loaded;
+use super::{CancelFlag, Host, SessionError, SessionInfo};
 use crate::model::blocks::names;
-use crate::model::{self, Config, ModelError};
+use crate::model::{self, ModelError};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{ExecError, Executor, Extent, Progress, ValueId};
-use crate::tensor::{DType, TensorDesc};
+use crate::plan::{ExecError, Executor, Extent, ValueId};
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that a window takes over from the one before it; at most half of its own.
@@ -23,14 +22,7 @@ const LEAST: usize = 16;
 
 /// A model that marks answers.
 pub struct SpanReader {
-    executor: AnyExecutor,
-    reason: String,
-    host: Host,
-    config: Config,
-    name: String,
-    tensors: Vec<TensorDesc>,
-    tokenizer: Arc<Tokenizer>,
-    timings: LoadTimings,
+    model: Loaded,
     /// Tokens of a window, with the question.
     max_tokens: usize,
     plan: PlanId,
@@ -67,71 +59,44 @@ impl SpanReader {
         head: ModelHead,
         max_tokens: usize,
     ) -> Result<Self, SessionError> {
-        let Chosen { mut executor, reason } = chosen;
-        let plan = model::build_span_reader(&head.config, &head.tensors)?;
+        let mut model = Loaded::new(chosen, host, head);
+        let plan = model::build_span_reader(&model.config, &model.tensors)?;
         let missing =
             || ExecError::Unknown { operation: "prepare", what: "output", name: names::EDGES.to_owned() };
         let output = plan.find(names::EDGES).ok_or_else(missing)?;
-        if head.tokenizer.word_ranges("").is_none()
-            || head.tokenizer.bos().is_none()
-            || head.tokenizer.eos().is_none()
+        if model.tokenizer.word_ranges("").is_none()
+            || model.tokenizer.bos().is_none()
+            || model.tokenizer.eos().is_none()
         {
             return Err(ModelError::Value {
                 key: "tokenizer.json".to_owned(),
                 expected: "a BERT vocabulary with [CLS] and [SEP]".to_owned(),
-                got: head.tokenizer.name().to_owned(),
+                got: model.tokenizer.name().to_owned(),
             }
             .into());
         }
-        let plan = executor.prepare(&plan, max_tokens)?;
-        Ok(SpanReader {
-            executor,
-            reason,
-            host,
-            config: head.config,
-            name: head.name,
-            tensors: head.tensors,
-            tokenizer: head.tokenizer,
-            timings: head.timings,
-            max_tokens,
-            plan,
-            output,
-        })
+        let plan = model.executor.prepare(&plan, max_tokens)?;
+        Ok(SpanReader { model, max_tokens, plan, output })
     }
 
     /// Facts for people. The context is what a window holds; there is no cache.
     pub fn info(&self) -> SessionInfo {
-        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
-        SessionInfo {
-            name: self.name.clone(),
-            architecture: self.config.arch.name,
-            parameters: weights(|desc| desc.shape.elements()),
-            weight_bytes: weights(TensorDesc::bytes),
-            vocabulary: self.tokenizer.vocab_size() as usize,
-            context: self.max_tokens,
-            trained_context: self.config.context,
-            kv: DType::F32,
-            dimensions: None,
-            chat: false,
-            backend: self.executor.info(),
-            reason: self.reason.clone(),
-            timings: self.timings,
-        }
+        self.model.info(self.max_tokens)
     }
 
     /// Where the bytes are.
     pub fn memory(&self) -> MemoryUse {
-        self.executor.memory()
+        self.model.executor.memory()
     }
 
     /// The vocabulary.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.model.tokenizer
     }
 
     /// The flag that ends whatever this model is doing.
     pub fn cancel_flag(&self) -> CancelFlag {
-        self.host.cancel.clone()
+        self.model.host.cancel.clone()
     }
 
     /// Reads a text for a question, window by window.
@@ -139,12 +104,12 @@ impl SpanReader {
     /// # Errors
     /// A question that leaves no room for the text, a failing run, or an abort.
     pub async fn read(&mut self, question: &str, text: &str) -> Result<Vec<Window>, SessionError> {
-        self.host.cancel.reset();
+        self.model.host.cancel.reset();
         let plain = EncodeOptions { add_special: false, parse_special: false };
-        let question = self.tokenizer.encode(question, plain)?;
+        let question = self.model.tokenizer.encode(question, plain)?;
         let (mut ids, mut words) = (Vec::new(), Vec::new());
-        for word in self.tokenizer.word_ranges(text).unwrap_or_default() {
-            let tokens = self.tokenizer.encode(text.get(word.clone()).unwrap_or_default(), plain)?;
+        for word in self.model.tokenizer.word_ranges(text).unwrap_or_default() {
+            let tokens = self.model.tokenizer.encode(text.get(word.clone()).unwrap_or_default(), plain)?;
             words.resize(words.len() + tokens.len(), word);
             ids.extend(tokens);
         }
@@ -179,7 +144,7 @@ impl SpanReader {
     }
 
     async fn run(&mut self, question: &[u32], text: &[u32]) -> Result<Vec<Logits>, SessionError> {
-        let (cls, sep) = (self.tokenizer.bos(), self.tokenizer.eos());
+        let (cls, sep) = (self.model.tokenizer.bos(), self.model.tokenizer.eos());
         let ids: Vec<u32> = cls
             .into_iter()
             .chain(question.iter().copied())
@@ -191,20 +156,14 @@ impl SpanReader {
         let positions: Vec<u32> = (0..count).collect();
         let types: Vec<u32> = (0..ids.len()).map(|at| u32::from(at >= question.len() + 2)).collect();
         let spans = vec![[0, count]; ids.len()];
-        self.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
-        self.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
-        self.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
-        if self.tensors.iter().any(|desc| desc.name == names::TYPE_EMBEDDING) {
-            self.executor.write(names::TYPES, bytemuck::cast_slice(&types))?;
+        self.model.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
+        self.model.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
+        self.model.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
+        if self.model.has(names::TYPE_EMBEDDING) {
+            self.model.executor.write(names::TYPES, bytemuck::cast_slice(&types))?;
         }
-        self.executor.begin(self.plan, Extent { tokens: ids.len(), pos: 0 })?;
-        while self.executor.advance(SLICE_MS).await? == Progress::More {
-            (self.host.breathe)().await;
-            if self.host.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled { operation: "reading" });
-            }
-        }
-        let bytes = self.executor.read(self.plan, self.output).await?;
+        self.model.run(self.plan, Extent { tokens: ids.len(), pos: 0 }, "reading").await?;
+        let bytes = self.model.executor.read(self.plan, self.output).await?;
         let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         let (pairs, _) = numbers.as_chunks::<2>();
         Ok(pairs.get(..ids.len()).unwrap_or_default().to_vec())

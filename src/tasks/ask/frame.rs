@@ -1,4 +1,9 @@
-//! The few-shot frame: how a base model, without a chat template, is asked.
+//! How a model is asked: behind a few examples, or, where its file brings a chat template, as a turn of a conversation.
+
+use super::AskError;
+use crate::session::{Session, SessionError};
+use crate::tasks::chat::{self, ChatTemplate, LocalTime, Message};
+use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// What the model says where a text does not answer.
 pub const NO_ANSWER: &str = "unanswerable";
@@ -66,13 +71,58 @@ pub fn plain_frame() -> String {
     out
 }
 
-/// The passage with its label.
-pub fn context(passage: &str) -> String {
-    format!("Context: {passage}\n")
+/// How a passage and a question become the prompt that an answer follows.
+pub enum Frame {
+    /// A text that the model goes on with: what stands before the passage.
+    Text(String),
+    /// What a user says, in the template of the model's file, at a time that the template may name.
+    Turn(Box<ChatTemplate>, LocalTime),
 }
 
-/// Before the question.
-pub const QUESTION: &str = "Question:";
+impl Frame {
+    /// The one that fits a model.
+    ///
+    /// # Errors
+    /// A chat template that does not parse.
+    pub fn of(session: &Session, now: LocalTime) -> Result<Self, AskError> {
+        Ok(match session.chat_template() {
+            Some(source) => Frame::Turn(Box::new(ChatTemplate::new(source, session.tokenizer())?), now),
+            None => Frame::Text(frame()),
+        })
+    }
 
-/// Between question and answer.
-pub const ANSWER: &str = "\nAnswer:";
+    /// The tokens of a prompt. Without a question they are those of one up to where the question begins, and from its end on.
+    ///
+    /// # Errors
+    /// A text that the vocabulary has no tokens for, or a chat template that fails.
+    pub fn prompt(&self, tokenizer: &Tokenizer, passage: &str, question: &str) -> Result<Vec<u32>, AskError> {
+        let space = if question.is_empty() { "" } else { " " };
+        match self {
+            Frame::Text(before) => {
+                let text = format!("{before}Context: {passage}\nQuestion:{space}{question}\nAnswer:");
+                let options = EncodeOptions { add_special: true, parse_special: false };
+                Ok(tokenizer.encode(&text, options).map_err(SessionError::from)?)
+            }
+            Frame::Turn(template, now) => {
+                let (before, behind) = around(question);
+                let message = Message::new("user", format!("{before}{passage}{behind}"));
+                let text = template.render(&[message], *now)?;
+                Ok(chat::encode(tokenizer, &text).map_err(SessionError::from)?)
+            }
+        }
+    }
+
+    /// What is said where there is no answer: behind a colon, or at the beginning of a turn.
+    pub fn no_answer(&self) -> String {
+        match self {
+            Frame::Text(_) => format!(" {NO_ANSWER}"),
+            Frame::Turn(..) => NO_ANSWER.to_owned(),
+        }
+    }
+}
+
+/// What stands before and behind the passages in a turn.
+pub fn around(question: &str) -> (String, String) {
+    let space = if question.is_empty() { "" } else { " " };
+    (format!("{INSTRUCTION}\n\nContext: "), format!("\n\nQuestion:{space}{question}"))
+}

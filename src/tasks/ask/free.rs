@@ -63,8 +63,7 @@ pub fn prompt(
         .collect();
     let (text, question) = (texts.join(" "), checked(question)?);
     if session.chat_template().is_some() {
-        let before = format!("{}\n\nContext: ", frame::INSTRUCTION);
-        let behind = format!("\n\nQuestion: {question}");
+        let (before, behind) = frame::around(&question);
         return over(session, &before, &text, &behind, CHAT_TOKENS + TEMPLATE).map(Prompt::Message);
     }
     framed(session, &frame::frame(), &text, &question).map(Prompt::Text)

@@ -2,7 +2,7 @@
 //!
 //! Documents are cut at sentences into passages ([`passages`], [`text`]), found by their words and by the vectors of another model
 //! ([`library`], [`terms`]), and the best ones are read: [`read`] scores every span that the [`automaton`] over a passage's bytes
-//! allows, behind the few-shot [`frame`]. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
+//! allows, in the [`frame`] that fits the model. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
 //! answer, unless it is likelier that there is none.
 
 pub mod automaton;
@@ -26,8 +26,10 @@ pub use error::AskError;
 pub use library::{Found, Library};
 
 use crate::session::{Session, SessionError};
+use crate::tasks::chat::LocalTime;
 use automaton::{Automaton, Closers};
 use features::{COUNT, Context, Query};
+use frame::Frame;
 use read::Reader;
 use shown::Shown;
 use weights::Weights;
@@ -87,7 +89,7 @@ pub struct Asking {
     question: String,
     query: Query,
     similarities: Option<Vec<f32>>,
-    frame: String,
+    frame: Frame,
     found: Vec<Found>,
     shown: Vec<Shown>,
     automata: Vec<Automaton>,
@@ -97,16 +99,19 @@ pub struct Asking {
 }
 
 impl Asking {
-    /// Finds the passages to read. `similarities` has the product of the question's vector with that of each sentence of the library.
+    /// Finds the passages to read, of which `most` are taken. `similarities` has the product of the question's vector with that of each
+    /// sentence of the library; a chat template may name the time `now`.
     ///
     /// # Errors
-    /// An empty question, similarities that belong to other documents, or a vocabulary without bytes.
+    /// An empty question, similarities that belong to other documents, a vocabulary without bytes, or a chat template that does not
+    /// parse.
     pub fn new(
         session: &Session,
         library: &Library,
         question: &str,
         similarities: Option<Vec<f32>>,
         most: usize,
+        now: LocalTime,
     ) -> Result<Self, AskError> {
         let question = checked(question)?;
         session.cancel_flag().reset();
@@ -123,7 +128,7 @@ impl Asking {
             query: Query::new(&question),
             question,
             similarities,
-            frame: frame::frame(),
+            frame: Frame::of(session, now)?,
             found,
             shown,
             automata,

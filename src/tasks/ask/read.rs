@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::AskError;
 use super::automaton::{Automaton, Closers, Place};
-use super::frame;
+use super::frame::Frame;
 use crate::session::Session;
 use crate::tokenizer::EncodeOptions;
 
@@ -139,16 +139,15 @@ pub struct Reader<'a> {
     pub session: &'a mut Session,
     /// What ends an answer.
     pub closers: &'a Closers,
-    /// The frame before the passage.
-    pub frame: &'a str,
+    /// What stands around the passage and the question.
+    pub frame: &'a Frame,
     /// What is asked.
     pub question: &'a str,
 }
 
 impl Reader<'_> {
-    fn encode(&self, text: &str) -> Result<Vec<u32>, AskError> {
-        let options = EncodeOptions { add_special: true, parse_special: false };
-        Ok(self.session.tokenizer().encode(text, options).map_err(crate::session::SessionError::from)?)
+    fn prompt(&self, passage: &str, question: &str) -> Result<Vec<u32>, AskError> {
+        self.frame.prompt(self.session.tokenizer(), passage, question)
     }
 
     fn plain(&self, text: &str) -> Result<Vec<u32>, AskError> {
@@ -161,17 +160,14 @@ impl Reader<'_> {
     /// # Errors
     /// A question that leaves no room in the context, a failing run, or an abort.
     pub async fn read(&mut self, passage: &str, automaton: &Automaton) -> Result<Reading, AskError> {
-        let context = format!("{}{}", self.frame, frame::context(passage));
-        let unasked = self.encode(&format!("{context}{}{}", frame::QUESTION, frame::ANSWER))?;
-        let open = self.encode(&format!("{context}{}", frame::QUESTION))?;
-        let asked = self.encode(&format!("{context}{} {}", frame::QUESTION, self.question))?;
-        let prompt =
-            self.encode(&format!("{context}{} {}{}", frame::QUESTION, self.question, frame::ANSWER))?;
+        let prompt = self.prompt(passage, self.question)?;
+        let unasked = self.prompt(passage, "")?;
+        let nothing = self.prompt("", "")?;
         let (needed, holds) = (prompt.len() + LONGEST_ANSWER + 1, self.session.info().context);
         if needed > holds {
             return Err(AskError::Context { needed, context: holds });
         }
-        let null = self.plain(&format!(" {}", frame::NO_ANSWER))?;
+        let null = self.plain(&self.frame.no_answer())?;
         let null_first = null.first().copied().unwrap_or_default();
         // Without a question: what the passage makes likely by itself.
         let mut before: HashMap<u32, f64> = HashMap::new();
@@ -188,9 +184,8 @@ impl Reader<'_> {
             })
             .await?;
         // The question's own tokens are scored on the way to its answer.
-        let common = |a: &[u32], b: &[u32]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
-        let first = common(&open, &prompt).max(1);
-        let last = common(&asked, &prompt).max(first);
+        let first = common(unasked.iter(), prompt.iter()).max(1);
+        let last = (prompt.len() - common(unasked.iter().rev(), prompt.iter().rev())).max(first);
         let (mut total, mut scored) = (0.0, 0);
         let mut paths = BinaryHeap::new();
         let mut null_first_logprob = 0.0;
@@ -222,8 +217,8 @@ impl Reader<'_> {
             })
             .await?;
         // Where the frame and the passage end.
-        let framed = common(&self.encode(self.frame)?, &prompt);
-        let passage_end = common(&unasked, &prompt).min(first - 1);
+        let passage_end = first - 1;
+        let framed = common(nothing.iter(), prompt.iter()).min(passage_end);
         self.session.shelve(&prompt[..framed], 0).await?;
         self.session.shelve(&prompt[..passage_end], framed).await?;
         reading.question = total / f64::from(scored.max(1));
@@ -441,6 +436,11 @@ impl Reader<'_> {
         further.truncate(BRANCHES);
         Ok((ended, further))
     }
+}
+
+/// How many tokens two texts begin with alike.
+fn common<'a>(a: impl Iterator<Item = &'a u32>, b: impl Iterator<Item = &'a u32>) -> usize {
+    a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// Logit of the end of an answer: a line break, or a full stop where the passage's own stop is no part of a number or name.
