@@ -5,7 +5,7 @@ import type { World } from "./arrival/arrive.js";
 import type { Beginning } from "./arrival/beginning.js";
 import type { CorePlan, CreateOptions } from "./engine.js";
 import type { Surroundings } from "./host.js";
-import { openHead } from "./head.js";
+import { openHead, toFetch } from "./head.js";
 import type { LoadPlan } from "./plan.js";
 import type { LoadRequest } from "./protocol.js";
 import type { Incoming } from "./source.js";
@@ -37,9 +37,10 @@ export async function planLoad(
   world?: World,
 ): Promise<LoadPlan> {
   const { core, lendThreads, askAdapter, yieldToEvents } = surroundings;
-  const [, head, answer] = await Promise.all([
+  const [, head, beside, answer] = await Promise.all([
     core.init(),
     openHead(request.source, signal, request.arrival, world),
+    toFetch(request.prefix, signal, request.arrival, world),
     request.backend === "cpu" ? undefined : askAdapter(),
   ]);
   const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
@@ -69,7 +70,7 @@ export async function planLoad(
     ok: plan.code === null,
     reason: plan.code === null ? backend.reason : plan.reason,
     backend,
-    fetchBytes: Math.max(0, plan.fileBytes - stored),
+    fetchBytes: Math.max(0, plan.fileBytes - stored) + beside,
   };
   if (missing === undefined || request.backend !== "gpu") return told;
   return { ...told, ok: false, code: "ERR_NO_BACKEND", reason: missing, tokensPerSecond: null };

@@ -1,10 +1,10 @@
 // The beginnings of a model's files, for as long as somebody reads on.
 
-import { type Beginning, beginningOf, pieces } from "./arrival/beginning.js";
+import { type Beginning, beginningOf, bytesToFetch, pieces } from "./arrival/beginning.js";
 import type { World } from "./arrival/arrive.js";
 import { browserWorld } from "./arrival/world.js";
 import type { ArrivalRequest, FileSource, Source } from "./protocol.js";
-import { addressesOf, type Incoming, readBeside } from "./source.js";
+import { addressesOf, type Incoming, readBeside, withoutFragment } from "./source.js";
 
 /** The first piece: most headers end in it but for large vocabularies, whose take some megabytes. */
 const FIRST_BYTES = 1 << 20;
@@ -26,6 +26,18 @@ export async function openHead(source: Source, signal: AbortSignal, request: Arr
   const [first = file.url, ...rest] = addressesOf(file);
   const furtherParts = rest.map((url) => () => beginningOf(url, FURTHER_BYTES, where, signal));
   return { files, ...(await beginningOf(first, FIRST_BYTES, where, signal)), furtherParts };
+}
+
+/** Bytes of a file that would have to be fetched beside a model; 0 where the server does not say. */
+export async function toFetch(
+  file: FileSource | null,
+  signal: AbortSignal,
+  request: ArrivalRequest,
+  world?: World,
+): Promise<number> {
+  if (file === null || "file" in file) return 0;
+  const where = world ?? (await browserWorld(request.cache));
+  return (await bytesToFetch(withoutFragment(file.url), where, signal)) ?? 0;
 }
 
 /** Of a file that the visitor chose: nothing is to be fetched. */

@@ -7,12 +7,11 @@ import { readConversation, writeConversation } from "./conversations.js";
 import { createOptions, planLoad } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
+import { Progress } from "./progress.js";
 import type { Channel, GenerateRequest, LoadRequest, Reply, Request, SavedSource } from "./protocol.js";
-import { type Incoming, open, readWhole } from "./source.js";
+import { collect, type Incoming, open, openSmall } from "./source.js";
+import { type Together, together } from "./together.js";
 import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
-
-/** Progress is for eyes: this often is enough. */
-const PROGRESS_INTERVAL_MS = 100;
 
 /** A loaded model and what the worker remembers of its load. */
 interface Loaded {
@@ -126,60 +125,60 @@ export class Host {
 
   async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<ModelInfo> {
     const began = performance.now();
+    this.#loaded = await together(signal, (all) => this.#loadAll(id, request, began, all));
+    return this.#loaded.info;
+  }
+
+  async #loadAll(id: number, request: LoadRequest, began: number, { signal, beside }: Together): Promise<Loaded> {
     const { core, lendThreads, askAdapter, yieldToEvents } = this.#surroundings;
     // The core compiles and the adapter is asked for while the server answers.
     const [{ memory }, incoming, answer] = await Promise.all([
       core.init(),
-      open(request.source, signal, request.arrival),
+      open(request.source, signal, request.arrival, undefined, request.prefix),
       request.backend === "cpu" ? undefined : askAdapter(),
     ]);
     this.#wasm = memory;
     const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
     if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
+    const progress = new Progress(incoming, (now) => {
+      this.#channel.postMessage({ type: "progress", id, progress: now });
+    });
+    // The weights are on their way: what belongs to them comes meanwhile.
+    const prefix = request.prefix === null ? undefined : beside(progress.readPrefix(request.prefix, request, signal));
     const options = createOptions(request, answer, incoming);
     const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
-    const flag = engine.cancelFlag();
-    const cancel = (): void => {
-      flag.cancel();
-    };
-    signal.addEventListener("abort", cancel);
     try {
-      // Now that it is known what runs the model: none for a GPU.
-      const joined = lendThreads(core.poolVacancies(), request.threadsFallback);
-      const { loaded, wasmAfterHeader } = await this.#takeIn(id, engine, incoming);
-      await joined;
-      const info = JSON.parse(await engine.finish()) as CoreInfo;
-      if (request.prefix !== null) engine.importConversation(await readWhole(request.prefix, request, signal));
-      const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
-      const timings = { ...info.timings, total: performance.now() - began };
-      const whole = { ...info, backend, bytes: loaded, timings };
-      this.#loaded = { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
-      return this.#loaded.info;
+      return await cancellable(engine, signal, async () => {
+        // Now that it is known what runs the model: none for a GPU.
+        const joined = lendThreads(core.poolVacancies(), request.threadsFallback);
+        const wasmAfterHeader = await this.#takeIn(engine, incoming, progress);
+        await joined;
+        const info = JSON.parse(await engine.finish()) as CoreInfo;
+        if (prefix !== undefined) {
+          const bytes = await prefix;
+          progress.post();
+          engine.importConversation(bytes);
+        }
+        const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
+        const timings = { ...info.timings, total: performance.now() - began };
+        const whole = { ...info, backend, bytes: progress.loaded, timings };
+        return { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
+      });
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
       if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
       throw error;
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      flag.free();
     }
   }
 
-  /** Hands every chunk to the core. */
-  async #takeIn(id: number, engine: EngineApi, incoming: Incoming): Promise<{ loaded: number; wasmAfterHeader: number }> {
-    let loaded = 0;
+  /** Hands every chunk of the weights to the core; the size of the WebAssembly memory when it had the header. */
+  async #takeIn(engine: EngineApi, incoming: Incoming, progress: Progress): Promise<number> {
     let wasmAfterHeader = 0;
-    let posted = -Infinity;
-    const post = (): void => {
-      posted = performance.now();
-      this.#channel.postMessage({ type: "progress", id, progress: { loaded, cached: incoming.cached(), total: incoming.total } });
-    };
     const take = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
       for await (const chunk of chunks) {
         await engine.push(chunk);
-        loaded += chunk.length;
         if (wasmAfterHeader === 0 && engine.hasHeader()) wasmAfterHeader = this.#wasmBytes();
-        if (performance.now() - posted >= PROGRESS_INTERVAL_MS) post();
+        progress.add(chunk.length);
       }
     };
     await take(incoming.chunks);
@@ -188,8 +187,8 @@ export class Host {
       await engine.nextPart(part.fileBytes);
       await take(part.chunks);
     }
-    post();
-    return { loaded, wasmAfterHeader };
+    progress.post();
+    return wasmAfterHeader;
   }
 
   async #generate(
@@ -243,7 +242,7 @@ export class Host {
     const { engine, request } = this.#model();
     const read = async (name: string): Promise<Uint8Array | undefined> =>
       await readConversation(await this.#surroundings.openStore(), name);
-    const bytes = "name" in from ? await read(from.name) : await readWhole(from, request, signal);
+    const bytes = "name" in from ? await read(from.name) : await collect(await openSmall(from, request, signal));
     if (bytes === undefined) return false;
     engine.importConversation(bytes);
     return true;
@@ -279,6 +278,7 @@ export class Host {
 
 /** Does work that the signal ends through the engine's flag. */
 async function cancellable<T>(engine: EngineApi, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  if (signal.aborted) throw abortError(signal);
   const flag = engine.cancelFlag();
   const cancel = (): void => {
     flag.cancel();

@@ -6,7 +6,10 @@ import type { LoadRequest } from "./protocol.js";
 import type { LoadOptions } from "./types.js";
 
 /** What a load would be asked to do. */
-export type PlanOptions = Pick<LoadOptions, "backend" | "build" | "threads" | "precision" | "kv" | "context" | "cache" | "signal">;
+export type PlanOptions = Pick<
+  LoadOptions,
+  "backend" | "build" | "threads" | "precision" | "kv" | "context" | "cache" | "prefix" | "signal"
+>;
 
 /** What loading a model would take. Where the file is far from a model, what nothing is known of is empty or 0. */
 export interface LoadPlan {
@@ -24,7 +27,10 @@ export interface LoadPlan {
   readonly parameters: number;
   /** Bytes of the file with the weights, or of all parts of a split one. */
   readonly fileBytes: number;
-  /** Those of them that have to be fetched: what earlier loads have stored is not, and nothing of a file that the visitor chose. */
+  /**
+   * Those of them that have to be fetched, and of the option `prefix`: what earlier loads have stored is not, and nothing of a file
+   * that the visitor chose.
+   */
   readonly fetchBytes: number;
   /** Bytes that the loaded model would hold, on its device and in the tab. */
   readonly memoryBytes: number;
@@ -34,14 +40,16 @@ export interface LoadPlan {
   readonly trainedContext: number;
   /** Whether there is a chat template. */
   readonly chat: boolean;
-  /** Tokens of an answer per second, as a tenth of a second of work on the backend suggests; `null` where it could not be measured. */
+  /**
+   * Tokens of an answer per second, as a tenth of a second of work on the backend suggests; `null` where it could not be measured.
+   */
   readonly tokensPerSecond: number | null;
 }
 
 /**
- * What loading a model would take, before it is fetched: the first bytes of the file say it, a megabyte for most models, and of each part of a
- * split one. Nothing is kept of them but what lies beside a model in safetensors. That the
- * load would fail is an answer too; only a wrong option and an abort are errors.
+ * What loading a model would take, before it is fetched: the first bytes of the file say it, a megabyte for most models, and of each
+ * part of a split one. Nothing is kept of them but what lies beside a model in safetensors. That the load would fail is an answer too;
+ * only a wrong option and an abort are errors.
  */
 export async function plan(from: string | URL | Blob, options: PlanOptions = {}): Promise<LoadPlan> {
   if (options.signal?.aborted === true) throw abortError(options.signal);

@@ -1,7 +1,7 @@
 // A model file as a stream of chunks, from the network, from the store or from a file that the visitor chose. Nothing holds the
 // whole file.
 
-import { type Arrival, arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
+import { arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
 import { readBody } from "./arrival/body.js";
 import { plain } from "./arrival/retry.js";
 import { partsOf } from "./arrival/split.js";
@@ -18,6 +18,8 @@ export interface IncomingFile {
   /** Bytes of the file, where known. */
   readonly fileBytes: number | undefined;
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Bytes that came out of the store so far. */
+  readonly cached: () => number;
 }
 
 /** A model that is arriving: its file or the first of them, and what lies beside it. */
@@ -26,8 +28,6 @@ export interface Incoming extends IncomingFile {
   readonly total: number | undefined;
   /** Opens the further parts of a split model, one after the other. */
   readonly furtherParts: readonly (() => Promise<IncomingFile>)[];
-  /** Bytes that came out of the store so far. */
-  readonly cached: () => number;
   /** The small files of a model in safetensors. */
   readonly files: CoreFiles | null;
 }
@@ -35,14 +35,18 @@ export interface Incoming extends IncomingFile {
 /** How files arrive where nothing else is asked for. */
 const USUAL: ArrivalRequest = { cache: null, sha256: null, manifest: null, connections: 4 };
 
-/** Opens a source; the signal closes it, also while chunks are read. Tests bring a `world` of their own. */
+/**
+ * Opens a source; the signal closes it, also while chunks are read. The stored `sibling` is not removed to make room for it. Tests
+ * bring a `world` of their own.
+ */
 export async function open(
   source: Source,
   signal: AbortSignal,
   request: ArrivalRequest = USUAL,
   world?: World,
+  sibling: FileSource | null = null,
 ): Promise<Incoming> {
-  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal);
+  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal, sibling);
   if (!("files" in source)) return { ...(await opener.model(source)), files: null };
   // The small ones first: a model that can't run is not worth its weights.
   const files = await readFiles(source.files, opener);
@@ -54,11 +58,17 @@ class Opener {
   readonly #wanted: Wanted;
   readonly #world: World;
   readonly #signal: AbortSignal;
-  /** Of the weights, which are what progress is about. */
-  readonly #arrivals: Arrival[] = [];
+  /** Of a model's weights. */
+  readonly #weights: IncomingFile[] = [];
 
-  constructor(source: Source, { sha256, manifest, connections }: ArrivalRequest, world: World, signal: AbortSignal) {
-    const siblings = addressesOf(source);
+  constructor(
+    source: Source,
+    { sha256, manifest, connections }: ArrivalRequest,
+    world: World,
+    signal: AbortSignal,
+    sibling: FileSource | null = null,
+  ) {
+    const siblings = [...addressesOf(source), ...(sibling === null ? [] : addressesOf(sibling))];
     this.#wanted = { sha256, manifest, connections, siblings };
     this.#world = world;
     this.#signal = signal;
@@ -66,11 +76,11 @@ class Opener {
 
   /** The file or the files with the weights. */
   async model(source: FileSource): Promise<Omit<Incoming, "files">> {
-    const cached = (): number => this.#arrivals.reduce((sum, arrival) => sum + arrival.cached(), 0);
+    const cached = (): number => this.#weights.reduce((sum, file) => sum + file.cached(), 0);
     const parts = "url" in source ? partsOf(source.url) : undefined;
     if (parts === undefined || parts.length < 2) {
       const file = await this.#open(source, this.#wanted);
-      return { ...file, total: file.fileBytes, furtherParts: [], cached };
+      return { ...file, total: file.fileBytes, furtherParts: [] };
     }
     const { sha256, manifest } = this.#wanted;
     const option = sha256 === null ? "manifest" : "sha256";
@@ -82,31 +92,31 @@ class Opener {
     const lengths = await Promise.all(rest.map((url) => lengthOf(url, this.#world, this.#signal)));
     const sum = (a: number | undefined, b: number | undefined): number | undefined =>
       a === undefined || b === undefined ? undefined : a + b;
-    const file = await this.#open({ url: first }, this.#wanted);
-    const furtherParts = rest.map((url) => () => this.#open({ url }, this.#wanted));
+    const part = async (url: string): Promise<IncomingFile> => {
+      const file = await this.#open({ url }, this.#wanted);
+      this.#weights.push(file);
+      return file;
+    };
+    const file = await part(first);
+    const furtherParts = rest.map((url) => () => part(url));
     return { ...file, total: lengths.reduce(sum, file.fileBytes), furtherParts, cached };
   }
 
   /** A small file. */
-  async bytes(source: FileSource): Promise<Uint8Array> {
+  async small(source: FileSource): Promise<IncomingFile> {
     // What was said of the weights is not said of it.
-    const { chunks } = await this.#open(source, { ...this.#wanted, sha256: null, manifest: null }, false);
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    // Copied, since a chunk is only lent.
-    for await (const chunk of chunks) parts.push(new Uint8Array(chunk));
-    return new Uint8Array(await new Blob(parts).arrayBuffer());
+    return await this.#open(source, { ...this.#wanted, sha256: null, manifest: null });
   }
 
   /** The text of a small file. */
   async text(source: FileSource): Promise<string> {
-    return new TextDecoder().decode(await this.bytes(source));
+    return new TextDecoder().decode(await collect(await this.small(source)));
   }
 
-  async #open(source: FileSource, wanted: Wanted, isWeights = true): Promise<IncomingFile> {
-    if ("file" in source) return { fileBytes: source.file.size, chunks: readFile(source.file, this.#signal) };
-    const arrival = await arrive(withoutFragment(source.url), wanted, this.#world, this.#signal);
-    if (isWeights) this.#arrivals.push(arrival);
-    return { fileBytes: arrival.total, chunks: cut(arrival.chunks) };
+  async #open(source: FileSource, wanted: Wanted): Promise<IncomingFile> {
+    if ("file" in source) return { fileBytes: source.file.size, chunks: readFile(source.file, this.#signal), cached: () => 0 };
+    const { total, chunks, cached } = await arrive(withoutFragment(source.url), wanted, this.#world, this.#signal);
+    return { fileBytes: total, chunks: cut(chunks), cached };
   }
 }
 
@@ -121,7 +131,7 @@ export function addressesOf(source: Source): string[] {
 }
 
 /** What a server is asked for. */
-function withoutFragment(address: string): string {
+export function withoutFragment(address: string): string {
   const url = new URL(address);
   url.hash = "";
   return url.href;
@@ -152,14 +162,25 @@ export async function readBeside(
   return await readFiles(source, new Opener({ files: source }, request, world, signal));
 }
 
-/** A file that belongs to a model and is small enough to be held; it is kept as the model's are. */
-export async function readWhole(
+/** Opens a file that belongs to a model and is small enough to be held; it is kept as the model's are. */
+export async function openSmall(
   file: FileSource,
   { source, arrival }: Pick<LoadRequest, "source" | "arrival">,
   signal: AbortSignal,
   world?: World,
-): Promise<Uint8Array> {
-  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).bytes(file);
+): Promise<IncomingFile> {
+  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).small(file);
+}
+
+/** All of a file; `onBytes` hears how many bytes came. */
+export async function collect({ chunks }: IncomingFile, onBytes?: (count: number) => void): Promise<Uint8Array> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of chunks) {
+    // Copied, since a chunk is only lent.
+    parts.push(new Uint8Array(chunk));
+    onBytes?.(chunk.length);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 /** A file that the visitor chose. */

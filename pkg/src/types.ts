@@ -16,13 +16,13 @@ export type KvFormat = "f16" | "f32";
 /** Where model files are kept: in the origin private file system, or nowhere. */
 export type CacheChoice = "opfs" | "none";
 
-/** How far a load is. */
+/** How far a load is. The file of the option `prefix` counts too. */
 export interface LoadProgress {
-  /** Bytes that the executor has taken in. */
+  /** Bytes that have arrived; those of the weights have been taken in by the executor. */
   readonly loaded: number;
   /** Those of them that were kept from an earlier load, and not fetched. */
   readonly cached: number;
-  /** Bytes of the file, where the server says. */
+  /** Bytes of all files, where the server says; not before it has said so of each. */
   readonly total: number | undefined;
 }
 
@@ -74,8 +74,9 @@ export interface LoadOptions {
    */
   manifest?: string | URL;
   /**
-   * A file of `rushlight prefix`: what it computed natively of a text that prompts will begin with. It is taken up when the model is
-   * there, as `restoreFrom` does, and kept as the model is; one of another model fails the load with `ERR_OTHER_MODEL`.
+   * A file of `rushlight prefix`: what it computed natively of a text that prompts will begin with. It arrives beside the weights, is
+   * taken up when the model is there, as `restoreFrom` does, and is kept as the model is. Where it cannot be had the load fails at
+   * once; one of another model fails it with `ERR_OTHER_MODEL`.
    */
   prefix?: string | URL | Blob;
   /** Requests to the server at a time, 1 to 16; 4 where this is left out, 1 where the server only gives whole files. */

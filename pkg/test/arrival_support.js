@@ -296,13 +296,25 @@ function serve(state, request, answer) {
   });
 }
 
+/** Resolves when there is room for more, or nobody reads any more. */
+async function drained(answer) {
+  await new Promise((resolve) => {
+    const events = ["drain", "close"];
+    const done = () => {
+      for (const event of events) answer.off(event, done);
+      resolve();
+    };
+    for (const event of events) answer.on(event, done);
+  });
+}
+
 async function send(answer, body, entry, drip = 0) {
   // In small pieces, so that an abort finds the rest unsent.
   const piece = drip > 0 ? Math.max(1, Math.ceil(body.length / 10)) : 16_384;
   for (let at = 0; at < body.length && !answer.destroyed; at += piece) {
     const part = body.subarray(at, at + piece);
     entry.sent += part.length;
-    if (!answer.write(part)) await new Promise((resolve) => (answer.once("drain", resolve), answer.once("close", resolve)));
+    if (!answer.write(part)) await drained(answer);
     if (drip > 0) await new Promise((resolve) => setTimeout(resolve, drip));
   }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { open as openWith, readWhole } from "../modules/source.js";
+import { collect, open as openWith, openSmall } from "../modules/source.js";
 import { content, startServer, Tab } from "./arrival_support.js";
 
 /** Without a store, and without much patience. */
@@ -113,12 +113,12 @@ test("a file that belongs to a model is retried, kept as the model is, and never
     const request = { source: { url: model }, arrival: { cache: null, sha256: "0".repeat(64), manifest: null, connections: 4 } };
     const faults = [{ status: 503 }, { cut: 0.5 }];
     server.state.fault = () => faults.shift();
-    const read = () => readWhole({ url: `${frame}#here` }, request, never(), tab.world);
+    const read = async () => collect(await openSmall({ url: `${frame}#here` }, request, never(), tab.world));
     assert.deepEqual(await read(), content(2, 20_500));
     assert.deepEqual((await tab.store.list()).map(({ url, complete }) => [url, complete]).sort(), [[frame, true], [model, true]]);
     server.close();
     assert.deepEqual(await read(), content(2, 20_500));
-    await assert.rejects(readWhole({ url: other }, request, never(), tab.world), (e) => e.code === "ERR_NETWORK");
+    await assert.rejects(openSmall({ url: other }, request, never(), tab.world), (e) => e.code === "ERR_NETWORK");
   } finally {
     server.close();
   }

@@ -11,6 +11,7 @@ import asking from "./tests/asking.mjs";
 import askingReal from "./tests/asking_real.mjs";
 import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
+import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
 import kernels from "./tests/kernels.mjs";
 import lostDevice from "./tests/lost_device.mjs";
@@ -34,6 +35,7 @@ const tests = [
   ...documents, // What becomes of PDFs, HTML and texts.
   ...asking, // Answers with their sources, and bad input in words.
   ...askingReal, // The same with Gemma and MiniLM.
+  ...embedderFiles, // MiniLM from this machine's disk.
   ...playground, // Why the model said that; every control.
   ...privacy, // Nothing leaves the page.
   ...offline, // The page without its server.

@@ -20,6 +20,7 @@ export type {
   LoadProgress,
   MemoryUse,
   Model,
+  ModelFiles,
   ModelInfo,
   Piece,
   Precision,

@@ -40,6 +40,14 @@ export async function beginningOf(url: string, firstBytes: number, world: World,
   }
 }
 
+/** Bytes of a file that a load would have to fetch, where known. Fails where the server says that there is none. */
+export async function bytesToFetch(url: string, world: World, signal: AbortSignal): Promise<number | undefined> {
+  const { fileBytes, stored, chunks } = await beginningOf(url, 1, world, signal);
+  // The connection must not stay open for the rest.
+  for await (const chunk of chunks) if (chunk.length > 0) break;
+  return fileBytes === undefined ? undefined : Math.max(0, fileBytes - stored);
+}
+
 class Reading {
   readonly #firstBytes: number;
   readonly #world: World;

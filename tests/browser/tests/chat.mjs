@@ -120,18 +120,23 @@ function prefixes(browser) {
             { role: "user", content: "and of hello" },
           ];
           try {
-            const framed = await loadModel(model, { backend: "cpu", prefix: "/small-models/chat.prefix" });
+            let progress;
+            const onProgress = (now) => (progress = now);
+            const framed = await loadModel(model, { backend: "cpu", prefix: "/small-models/chat.prefix", onProgress });
+            const { bytes } = framed.info;
             const got = await said(framed.chat(messages, options));
             const expected = await said(framed.chat(messages, { ...options, reuse: false }));
             framed.dispose();
             const kept = (await cache.list()).filter(({ complete }) => complete).map(({ url }) => new URL(url).pathname);
-            return { got, expected, kept };
+            return { got, expected, kept, progress, bytes };
           } catch (error) {
             return { code: error.code, message: error.message };
           }
         }, model);
-      const check = ({ got, expected, kept, message }) => {
+      const check = ({ got, expected, kept, progress, bytes, message }) => {
         assert.equal(message, undefined);
+        assert.equal(progress.loaded, progress.total);
+        assert.ok(progress.total > bytes, "the prefix is counted");
         assert.equal(got.text, expected.text);
         assert.equal(expected.stats.cachedTokens, 0);
         const { cachedTokens, promptTokens } = got.stats;
@@ -144,7 +149,9 @@ function prefixes(browser) {
         // Both from the store, with the server gone.
         state.intercept = ({ url }, answer) => url.startsWith("/small-models/") && Boolean(answer.destroy());
         context.expectProblem(/net::ERR|Failed to load resource|NS_ERROR|NetworkError/);
-        assert.equal(check(await load(CHAT)), cached);
+        const again = await load(CHAT);
+        assert.equal(check(again), cached);
+        assert.equal(again.progress.cached, again.progress.total);
       } finally {
         state.intercept = undefined;
       }

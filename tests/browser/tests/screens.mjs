@@ -25,6 +25,8 @@ const release = (page) => page.evaluate(() => {
   globalThis.scripted.release();
 });
 
+const filesCalled = (...names) => names.map((name) => ({ name, mimeType: "application/octet-stream", buffer: Buffer.from(name) }));
+
 async function sample(page) {
   await open(page, "ask");
   await page.playwright.getByRole("button", { name: "Try a sample" }).click();
@@ -108,6 +110,20 @@ const STATES = [
       await page.click("#plan");
       await page.waitFor("a plan", () => document.querySelector("#planned") !== null);
       await page.waitFor("the end", idle);
+    },
+  ],
+  [
+    "models-embedder-missing",
+    async (page) => {
+      await page.setFile("#embedder-files", filesCalled("model.safetensors", "config.json"));
+      await page.waitFor("a message", failed);
+    },
+  ],
+  [
+    "models-embedder",
+    async (page) => {
+      await page.setFile("#embedder-files", filesCalled("model.safetensors", "config.json", "tokenizer.json"));
+      await page.waitFor("its name", () => document.querySelector("#embedder-name") !== null);
     },
   ],
   [

@@ -11,11 +11,13 @@ import {
   type LoadProgress,
   type MemoryUse,
   type Model,
+  type ModelFiles,
   type Precision,
 } from "../engine";
 import { bytes } from "../words/format";
 import { follow } from "../words/progress";
-import { busyWith, progress, run, watchModel } from "./work";
+import { embedderFrom, type EmbedderFiles } from "./embedder_files";
+import { busyWith, fail, failure, progress, run, watchModel } from "./work";
 
 /** What the controls of the models say; an address of the page may preset each. */
 export const chosen = {
@@ -29,13 +31,16 @@ export const chosen = {
   search: signal<"meaning" | "words">("meaning"),
   /** Address of the model that finds them by meaning: a GGUF file, or a folder, which ends with a slash. */
   embedder: signal("/models/all-MiniLM-L6-v2/"),
+  /** The same from this machine, in place of the address. */
+  embedderFiles: signal<EmbedderFiles | undefined>(undefined),
 };
 
 /** A model that is loaded, and what it was loaded from. */
 interface Loaded {
   readonly model: Model;
   readonly key: string;
-  readonly file: File | undefined;
+  /** Of this machine; `undefined` from an address. */
+  readonly local: File | EmbedderFiles | undefined;
   readonly memory: MemoryUse;
 }
 
@@ -106,26 +111,45 @@ export async function ready(signal: AbortSignal): Promise<Model> {
   const wanted = options();
   const key = JSON.stringify([file === undefined ? url : "", wanted]);
   const current = loaded.value;
-  if (current?.key === key && current.file === file) return current.model;
+  if (current?.key === key && current.local === file) return current.model;
   forget();
   const model = await load(file ?? url, "Loading the model…", wanted, signal);
-  loaded.value = { model, key, file, memory: await model.memory() };
+  loaded.value = { model, key, local: file, memory: await model.memory() };
   return model;
 }
 
 /** The model that finds passages by meaning, where that is chosen. */
 export async function readyEmbedder(signal: AbortSignal): Promise<Model | undefined> {
-  const url = chosen.search.value === "meaning" ? chosen.embedder.value.trim() : "";
+  const wanted = chosen.search.value === "meaning";
+  const local = wanted ? chosen.embedderFiles.value : undefined;
+  const key = wanted ? (local?.name ?? chosen.embedder.value.trim()) : "";
   const current = loadedEmbedder.value;
-  if (current?.key === url) return current.model;
+  if (current?.key === key && current.local === local) return current.model;
   forgetEmbedder();
-  if (url === "") return undefined;
-  const model = await load(url, "Loading the model that finds passages…", { backend: chosen.backend.value }, signal);
-  loadedEmbedder.value = { model, key: url, file: undefined, memory: await model.memory() };
+  if (key === "") return undefined;
+  const model = await load(local?.from ?? key, "Loading the model that finds passages…", { backend: chosen.backend.value }, signal);
+  loadedEmbedder.value = { model, key, local, memory: await model.memory() };
   return model;
 }
 
-async function load(from: File | string, words: string, wanted: LoadOptions, signal: AbortSignal): Promise<Model> {
+/** Takes the model that finds passages from files of this machine; says so where one is missing. */
+export function chooseEmbedder(files: readonly File[]): void {
+  failure.value = undefined;
+  try {
+    chosen.embedderFiles.value = embedderFrom(files);
+    chosen.search.value = "meaning";
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** What the model that finds passages is called before it is loaded; empty where none is wanted. */
+export function chosenEmbedderName(): string {
+  if (chosen.search.value !== "meaning") return "";
+  return chosen.embedderFiles.value?.name ?? lastPart(chosen.embedder.value);
+}
+
+async function load(from: File | ModelFiles | string, words: string, wanted: LoadOptions, signal: AbortSignal): Promise<Model> {
   busyWith("loading", words);
   const measure = follow("bytes");
   const onProgress = (now: LoadProgress): void => {

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 
 import { askDocuments, mode, question } from "../state/asking";
 import { documents } from "../state/documents";
-import { chosen, chosenName, lastPart, loaded, loadedEmbedder } from "../state/model";
+import { chosenEmbedderName, chosenName, loaded, loadedEmbedder } from "../state/model";
 import { busy } from "../state/work";
 import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
@@ -53,7 +53,7 @@ function QuestionForm(): VNode {
 
 /** What the first question brings with it. */
 function FirstLoad(): VNode | null {
-  const finds = chosen.search.value === "meaning" && loadedEmbedder.value === undefined ? lastPart(chosen.embedder.value) : "";
+  const finds = loadedEmbedder.value === undefined ? chosenEmbedderName() : "";
   const names = [loaded.value === undefined ? chosenName() : "", finds].filter((name) => name !== "");
   return names.length === 0 ? null : <p class="note">Asking first loads {names.join(" and ")}.</p>;
 }

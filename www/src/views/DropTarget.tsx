@@ -3,17 +3,23 @@ import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { addFiles, addText } from "../state/documents";
-import { chosen, loadChosen } from "../state/model";
+import { isEmbedderFile } from "../state/embedder_files";
+import { chooseEmbedder, chosen, loadChosen } from "../state/model";
 import { view } from "../state/presets";
 
-/** Model files are loaded, everything else is a document. */
+/** Files of models are taken as such, everything else is a document. */
 function take(files: readonly File[]): void {
   const model = files.find(({ name }) => name.toLowerCase().endsWith(".gguf"));
   if (model !== undefined) {
     chosen.file.value = model;
     void loadChosen();
   }
-  const documents = files.filter((file) => file !== model);
+  const embedder = files.some(({ name }) => name.endsWith(".safetensors")) ? files.filter(isEmbedderFile) : [];
+  if (embedder.length > 0) {
+    location.hash = "#models";
+    chooseEmbedder(embedder);
+  }
+  const documents = files.filter((file) => file !== model && !embedder.includes(file));
   if (documents.length === 0) return;
   location.hash = "#ask";
   void addFiles(documents);
@@ -70,7 +76,7 @@ export function DropTarget(): VNode {
       <p>
         Drop documents to ask them,
         <br />
-        or a GGUF file to load the model.
+        or the files of a model to use it.
       </p>
     </div>
   );

@@ -50,6 +50,7 @@ function KeptLine({ file, onDelete }: { readonly file: KeptModel; readonly onDel
   const use = (): void => {
     if (url.endsWith("/")) {
       chosen.search.value = "meaning";
+      chosen.embedderFiles.value = undefined;
       chosen.embedder.value = url;
       document.getElementById("search")?.focus();
       return;

@@ -1,9 +1,9 @@
 import type { VNode } from "preact";
 
-import { chosen, lastPart, loadChosen, loaded, loadedEmbedder } from "../state/model";
+import { chosen, loadChosen, loaded } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
-import { millions } from "../words/format";
+import { EmbedderField } from "./EmbedderField";
 import { Address, Choice, Send, sends, Whole } from "./Form";
 import { Kept } from "./Kept";
 import { PlanFacts } from "./PlanFacts";
@@ -110,17 +110,5 @@ function SearchCard(): VNode {
       <Choice id="search" label="Find them by" value={chosen.search} options={SEARCHES} />
       {chosen.search.value === "meaning" && <EmbedderField />}
     </section>
-  );
-}
-
-function EmbedderField(): VNode {
-  const now = loadedEmbedder.value;
-  // Its own name for itself is often that of the model it was made from.
-  const hint =
-    now === undefined
-      ? "It is fetched with the first question, and kept."
-      : `${lastPart(now.key)} is loaded: ${millions(now.model.info.parameters)} parameters, on the ${now.model.info.backend.kind.toUpperCase()}.`;
-  return (
-    <Address id="embedder-url" label="Address of an embedding model: a GGUF file, or a folder that ends with a slash" hint={hint} value={chosen.embedder} />
   );
 }

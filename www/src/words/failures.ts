@@ -43,6 +43,7 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ERR_UNSUPPORTED_TOKENIZER: ["This model’s tokenizer is not supported", "Rushlight does not know it yet."],
   ERR_INTERNAL: ["Rushlight made a mistake", "Please report it with the line below."],
   // Of the page.
+  ERR_EMBEDDER_FILES: ["Files of this model are missing", "It takes model.safetensors, config.json and tokenizer.json from the same folder. Choose them all, or the folder."],
   ERR_EMPTY_QUESTION: ["There is no question yet", "Write one, then ask."],
   ERR_NO_DOCUMENT: ["There is no document to ask yet", "Drop one on the page, paste some text, or try the sample."],
   ERR_EMPTY_DOCUMENT: ["There is no text in this document", "A scanned document is only pictures of text: run it through text recognition first."],
