@@ -18,8 +18,8 @@ export function EmbedderField(): VNode {
         disabled={local !== undefined}
       />
       <p class="pick">
-        <Pick id="embedder-folder" words="Choose its folder" input={{ webkitdirectory: true }} />
-        <Pick id="embedder-files" words="Choose its files" input={{ accept: ".safetensors,.json,.gguf" }} />
+        <Pick id="embedder-folder" words="Choose a folder" input={{ webkitdirectory: true }} />
+        <Pick id="embedder-files" words="Choose files" input={{ accept: ".safetensors,.json,.gguf" }} />
         {local === undefined ? (
           <span class="note">or drop its files on this page</span>
         ) : (
@@ -66,7 +66,7 @@ function Pick({ id, words, input }: PickProps): VNode {
   };
   return (
     <label class="button">
-      <input id={id} class="unseen" type="file" multiple {...input} disabled={busy.value} onChange={choose} />
+      <input id={id} class="unseen" type="file" multiple aria-label={`${words} of an embedding model`} {...input} disabled={busy.value} onChange={choose} />
       {words}
     </label>
   );

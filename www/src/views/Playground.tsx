@@ -36,7 +36,10 @@ function PromptCard(): VNode {
       <HeadedText id="prompt" heading="Prompt" text={prompt} rows={4} describedBy="prompt-hint" />
       <div class="row">
         <p id="prompt-hint" class="note">
-          The model continues this text. <kbd>Ctrl</kbd> <kbd>Enter</kbd> starts.
+          The model continues this text.{" "}
+          <span class="keys">
+            <kbd>Ctrl</kbd> <kbd>Enter</kbd> starts.
+          </span>
           {model === undefined && ` The first time it loads ${chosenName()}.`}
         </p>
         {canChat && (
