@@ -69,6 +69,22 @@ test("a reader that is slow is not run over: what is fetched ahead is bounded", 
   await chunks.return();
 });
 
+test("a chunk stays as it is until the next one is taken, whatever arrives meanwhile", async () => {
+  const long = content(3, 1_300_001);
+  for (const store of [true, false]) {
+    // Longer than what a body is read into, and not in step with it.
+    const tab = new Tab({ chunkBytes: 70_001, segmentBytes: 300_000 });
+    const { chunks } = await tab.open(server.put(PATH, long), { store });
+    let at = 0;
+    for await (const chunk of chunks) {
+      await sleep(10);
+      assert.deepEqual(chunk, long.subarray(at, at + chunk.length), `at ${at}`);
+      at += chunk.length;
+    }
+    assert.equal(at, long.length);
+  }
+});
+
 for (const [how, about] of [
   ["without ranges", { ranges: false }],
   ["without ranges or lengths", { ranges: false, sized: false }],
