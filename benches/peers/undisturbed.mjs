@@ -31,7 +31,9 @@ export function openUndisturbed() {
         const { targetId } = await protocol.send("Target.createTarget", { url, browserContextId });
         const { sessionId } = await protocol.send("Target.attachToTarget", { targetId, flatten: true });
         const evaluate = (expression) => protocol.evaluate(sessionId, expression);
-        for (const end = Date.now() + READY_MS; !(await evaluate("globalThis.ready === true")); await sleep(25)) {
+        // Until the page is there, nothing can be evaluated in it.
+        const isReady = () => evaluate("globalThis.ready === true").catch(() => false);
+        for (const end = Date.now() + READY_MS; !(await isReady()); await sleep(25)) {
           if (Date.now() > end) throw new Error(`${url}: not ready after ${READY_MS / 1000} s`);
         }
         if (!(await evaluate("crossOriginIsolated"))) throw new Error(`${url}: the page is not cross-origin isolated`);
