@@ -13,6 +13,9 @@ import { agree, type Answer, type Fetch, Remote, type Version } from "./remote.j
 import { type Hold, Passing, type Patience, plain, Retries, retried } from "./retry.js";
 import { type Bytes, Sha256, sha256 } from "./sha256.js";
 
+/** Stored chunks that are read at a time. */
+const READ_AHEAD = 4;
+
 /** How a file is to arrive. */
 export interface Wanted {
   /** SHA-256 of the whole file. */
@@ -255,8 +258,11 @@ class Arriving {
   async *#deliverStored(entry: Entry, reader: StoredReader): AsyncGenerator<Bytes, void, undefined> {
     try {
       const count = Math.ceil((entry.bytes ?? 0) / entry.chunkBytes);
+      // Read and hashed by other threads of the browser, while this one is busy with the chunk before.
+      const ahead: Promise<Bytes | undefined>[] = [];
       for (let index = 0; index < count; index++) {
-        const bytes = await reader.chunk(index);
+        while (ahead.length < READ_AHEAD && index + ahead.length < count) ahead.push(reader.chunk(index + ahead.length));
+        const bytes = await ahead.shift();
         if (this.#signal.aborted) throw abortError(this.#signal);
         if (bytes === undefined) {
           yield* this.#repair(entry, index);
