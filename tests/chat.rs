@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rushlight::sampler::Settings;
 use rushlight::session::{GenerateOptions, Host, Session};
-use rushlight::tasks::ask::frame::{Frame, NO_ANSWER, around};
+use rushlight::tasks::ask::frame::{Frame, NO_ANSWER, around_turn};
 use rushlight::tasks::ask::free::{self, Prompt};
 use rushlight::tasks::ask::read::Reader;
 use rushlight::tasks::ask::{Asking, Library, automaton};
@@ -222,7 +222,7 @@ fn spans_are_scored_as_the_answer_of_a_turn_where_the_file_has_a_template() {
     let reading = pollster::block_on(reader.read(&shown.text, &automata[0])).expect("it reads");
 
     // By the chat's own prompt, token by token: the null answer, with what may end it.
-    let (before, behind) = around(question);
+    let (before, behind) = around_turn(question);
     let message = Message::new("user", format!("{before}{}{behind}", shown.text));
     let mut ids = chat::prompt(&session, &[message], LocalTime(0)).expect("it renders");
     let options = EncodeOptions { add_special: false, parse_special: false };

@@ -45,7 +45,7 @@ export async function* readBody(
 
 /**
  * Whoever reads a stream. Where it can, it is read into the same memory again and again: the system hands out fresh memory a page at a
- * time, which took longer than the copying.
+ * time, which costs a load of 250 MB some tenths of a second.
  */
 function open(stream: ReadableStream<Uint8Array>): {
   read(): Promise<ReadableStreamReadResult<Uint8Array>>;

@@ -96,15 +96,15 @@ impl Frame {
     /// # Errors
     /// A text that the vocabulary has no tokens for, or a chat template that fails.
     pub fn prompt(&self, tokenizer: &Tokenizer, passage: &str, question: &str) -> Result<Vec<u32>, AskError> {
-        let space = if question.is_empty() { "" } else { " " };
         match self {
-            Frame::Text(before) => {
-                let text = format!("{before}Context: {passage}\nQuestion:{space}{question}\nAnswer:");
+            Frame::Text(examples) => {
+                let (before, behind) = around_text(examples, question);
+                let text = format!("{before}{passage}{behind}");
                 let options = EncodeOptions { add_special: true, parse_special: false };
                 Ok(tokenizer.encode(&text, options).map_err(SessionError::from)?)
             }
             Frame::Turn(template, now) => {
-                let (before, behind) = around(question);
+                let (before, behind) = around_turn(question);
                 let message = Message::new("user", format!("{before}{passage}{behind}"));
                 let text = template.render(&[message], *now)?;
                 Ok(chat::encode(tokenizer, &text).map_err(SessionError::from)?)
@@ -121,8 +121,17 @@ impl Frame {
     }
 }
 
+/// What stands before and behind the passages in a text that begins with `examples`.
+pub fn around_text(examples: &str, question: &str) -> (String, String) {
+    (format!("{examples}Context: "), format!("\n{}\nAnswer:", labelled(question)))
+}
+
 /// What stands before and behind the passages in a turn.
-pub fn around(question: &str) -> (String, String) {
+pub fn around_turn(question: &str) -> (String, String) {
+    (format!("{INSTRUCTION}\n\nContext: "), format!("\n\n{}", labelled(question)))
+}
+
+fn labelled(question: &str) -> String {
     let space = if question.is_empty() { "" } else { " " };
-    (format!("{INSTRUCTION}\n\nContext: "), format!("\n\nQuestion:{space}{question}"))
+    format!("Question:{space}{question}")
 }

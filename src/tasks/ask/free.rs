@@ -63,7 +63,7 @@ pub fn prompt(
         .collect();
     let (text, question) = (texts.join(" "), checked(question)?);
     if session.chat_template().is_some() {
-        let (before, behind) = frame::around(&question);
+        let (before, behind) = frame::around_turn(&question);
         return over(session, &before, &text, &behind, CHAT_TOKENS + TEMPLATE).map(Prompt::Message);
     }
     framed(session, &frame::frame(), &text, &question).map(Prompt::Text)
@@ -79,7 +79,7 @@ pub fn plain_prompt(session: &Session, text: &str, question: &str) -> Result<Str
 }
 
 fn framed(session: &Session, frame: &str, text: &str, question: &str) -> Result<String, AskError> {
-    let (before, behind) = (format!("{frame}Context: "), format!("\nQuestion: {question}\nAnswer:"));
+    let (before, behind) = frame::around_text(frame, question);
     over(session, &before, text, &behind, TOKENS)
 }
 

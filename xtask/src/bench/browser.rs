@@ -97,8 +97,8 @@ fn generation_section(name: &str) -> Section {
         name: name.to_owned(),
         versions: vec![our_version(), npm_version("@wllama/wllama"), chromium_version()],
         notes: vec![
-            "a new browser each turn, a fresh page each side, and nobody listens to its network; wllama with as many threads as ours, one slot, no warm-up run, \
-             the file as a Blob (with its own cache it loads later)"
+            "a new browser each turn, a fresh page each side, and nobody listens to its network; \
+             wllama with as many threads as ours, one slot, no warm-up run, the file as a Blob (with its own cache it loads later)"
                 .to_owned(),
         ],
         ..Section::default()
