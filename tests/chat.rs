@@ -14,7 +14,7 @@ use rushlight::tasks::ask::frame::{Frame, NO_ANSWER, around_turn};
 use rushlight::tasks::ask::free::{self, Prompt};
 use rushlight::tasks::ask::read::Reader;
 use rushlight::tasks::ask::{Asking, Library, automaton};
-use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
+use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message, Overflow};
 use rushlight::tokenizer::EncodeOptions;
 use serde::Deserialize;
 use session_support::{Answer, drive, load, options, sampling};
@@ -156,6 +156,59 @@ fn a_turn_runs_only_what_is_new() {
         messages.push(Message::new("assistant", got.text()));
         messages.push(Message::new("user", "and of hello"));
     }
+}
+
+/// Messages without their `dropped` oldest turns; the first message is the system's.
+fn without(messages: &[Message], dropped: usize) -> Vec<Message> {
+    messages[..1].iter().chain(&messages[1 + 2 * dropped..]).cloned().collect()
+}
+
+#[test]
+fn a_conversation_that_outgrows_the_context_drops_its_oldest_turns() {
+    let mut here = session("qwen2-bf16-64", Some(template("chatml")));
+    let context = here.info().context;
+    let mut messages = vec![Message::new("system", "hello"), Message::new("user", "the capital of France 0")];
+    let (mut before, mut kept_cache, mut drops) = (0, 0, 0);
+    for turn in 1..40 {
+        let start = |session: &mut Session, messages: &[Message], overflow| {
+            chat::start_fitted(session, messages, tokens(8), overflow, LocalTime(0))
+        };
+        let dropped = start(&mut here, &messages, Overflow::Trim).expect("it is made to fit");
+        let got = drive(&mut here).expect("the run succeeds");
+        // What is left says what it says by itself: nothing of what was dropped is in it.
+        let rest = without(&messages, dropped);
+        let mut other = session("qwen2-bf16-64", Some(template("chatml")));
+        assert_eq!(start(&mut other, &rest, Overflow::Error).expect("it fits"), 0);
+        let expected = drive(&mut other).expect("the run succeeds");
+        assert_eq!((got.ids(), got.text()), (expected.ids(), expected.text()), "turn {turn}");
+        assert!(prompt(&other, &rest).len() + 8 <= context);
+        // The last turn is there, and no more went than had to: with what is dropped put back it would not fit.
+        assert!(dropped < turn && dropped >= before, "turn {turn}: {dropped} after {before}");
+        if dropped > before {
+            assert!(prompt(&other, &without(&messages, before)).len() + 8 > context, "turn {turn}");
+            drops += 1;
+        } else if dropped > 0 {
+            assert!(got.stats.cached_tokens > got.stats.prompt_tokens / 2, "turn {turn}: {:?}", got.stats);
+            kept_cache += 1;
+        }
+        before = dropped;
+        messages.push(Message::new("assistant", got.text()));
+        messages.push(Message::new("user", format!("and of hello {turn}")));
+    }
+    assert!(
+        drops >= 3 && kept_cache >= drops,
+        "{drops} times turns were dropped, {kept_cache} times the cache served"
+    );
+
+    let refused = chat::start(&mut here, &messages, tokens(8), LocalTime(0)).expect_err("it does not fit");
+    assert_eq!(refused.code(), "ERR_CONTEXT");
+    // A last turn that alone is too long is nobody's to shorten.
+    messages.push(Message::new("user", "the capital ".repeat(200)));
+    let refused = chat::start_fitted(&mut here, &messages, tokens(8), Overflow::Trim, LocalTime(0));
+    assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
+    let alone = [Message::new("user", "the capital ".repeat(200))];
+    let refused = chat::start_fitted(&mut here, &alone, tokens(8), Overflow::Trim, LocalTime(0));
+    assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
 }
 
 #[test]

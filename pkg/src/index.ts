@@ -27,6 +27,7 @@ export type {
   BuildChoice,
   CacheChoice,
   EmbedOptions,
+  ChatOptions,
   GenerateOptions,
   GenerateStats,
   KvFormat,

@@ -5,7 +5,7 @@ import { checkName } from "./conversations.js";
 import { abortError, RushlightError } from "./errors.js";
 import { fileSource } from "./file-source.js";
 import type { Prompt } from "./protocol.js";
-import type { EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
+import type { ChatOptions, EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
 
 /** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
 export class Model {
@@ -31,8 +31,8 @@ export class Model {
    * Answers the last of some messages, by the chat template that the model's file brings (`info.chat` says whether it does). Give
    * the whole conversation each time: of one that goes on, only what is new takes work.
    */
-  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
-    return new Generation(this.#connection, { messages: checkMessages(messages) }, options);
+  chat(messages: readonly ChatMessage[], { overflow = "error", ...options }: ChatOptions = {}): Generation {
+    return new Generation(this.#connection, { messages: checkMessages(messages), overflow }, options);
   }
 
   /**

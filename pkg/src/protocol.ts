@@ -4,7 +4,7 @@ import type { AskRequest, AskStage, NamedText } from "./ask.js";
 import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
 import type { ThreadsWanted } from "./threads.js";
-import type { BackendChoice, BuildChoice, CacheChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
+import type { BackendChoice, BuildChoice, CacheChoice, ChatOptions, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** A file. */
 export type FileSource = { readonly url: string } | { readonly file: Blob };
@@ -54,7 +54,9 @@ export interface LoadRequest {
 export type GenerateRequest = Omit<GenerateOptions, "signal"> & Prompt;
 
 /** What an answer answers. */
-export type Prompt = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] };
+export type Prompt =
+  | { readonly prompt: string }
+  | { readonly messages: readonly ChatMessage[]; readonly overflow: NonNullable<ChatOptions["overflow"]> };
 
 /** From the page. A `cancel` names the request that it ends. */
 export type Request =

@@ -161,6 +161,15 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+/** How to answer a conversation. */
+export interface ChatOptions extends GenerateOptions {
+  /**
+   * What happens when the conversation has outgrown the context: `"error"` (where left out) refuses it with `ERR_CONTEXT`; `"trim"`
+   * leaves out its oldest turns, keeps the system message, and says how many turns are missing (`GenerateStats.droppedTurns`).
+   */
+  overflow?: "error" | "trim";
+}
+
 /** How to embed. */
 export interface EmbedOptions {
   /** Ends the work within 50 ms. */
@@ -194,6 +203,8 @@ export interface GenerateStats {
   readonly promptTokens: number;
   /** Tokens of the prompt that needed no work: what it has in common with the prompt before it and its answer. */
   readonly cachedTokens: number;
+  /** Oldest turns of the conversation that were left out, where `overflow` allows it. */
+  readonly droppedTurns: number;
   readonly tokens: number;
   /** Milliseconds from the start of the work to the first token. */
   readonly firstTokenMs: number;

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::ModelError;
 use super::config::MAX_TOKENS_KEY;
 use crate::formats::gguf::{Metadata, TOKENIZER_JSON_KEY, Value};
+use crate::formats::instead_of_json;
 
 /// The files beside `model.safetensors`, whole: they are small.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +98,9 @@ pub fn metadata(files: &Files) -> Result<Metadata, ModelError> {
     {
         entries.push((MAX_TOKENS_KEY.to_owned(), u32::try_from(most).unwrap_or(u32::MAX).into()));
     }
+    if let Some(kind) = instead_of_json(&files.tokenizer) {
+        return Err(refuse("tokenizer.json", "file", "JSON", kind));
+    }
     let tokenizer = std::str::from_utf8(&files.tokenizer)
         .map_err(|error| refuse("tokenizer.json", "text", "UTF-8", error))?;
     entries.push((TOKENIZER_JSON_KEY.to_owned(), tokenizer.into()));
@@ -143,7 +147,10 @@ pub fn gguf_name(name: &str) -> Option<String> {
 }
 
 fn parse(file: &str, bytes: &[u8]) -> Result<Json, ModelError> {
-    serde_json::from_slice(bytes).map_err(|error| refuse(file, "file", "JSON", error))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let kind = instead_of_json(bytes).map(str::to_owned);
+        refuse(file, "file", "JSON", kind.unwrap_or_else(|| error.to_string()))
+    })
 }
 
 fn refuse(file: &str, key: &str, expected: &str, got: impl ToString) -> ModelError {

@@ -251,14 +251,24 @@ impl Loader {
         self.tensors.iter().any(|desc| desc.name.strip_suffix(".weight") == Some(names::EDGE_HEAD))
     }
 
+    /// That every byte of every part has come.
+    ///
+    /// # Errors
+    /// The last part is cut off, or the others of a split model did not come.
+    pub fn check_complete(&self) -> Result<(), SessionError> {
+        self.reader.finish()?;
+        if self.beside.is_none() {
+            self.parts.finish()?;
+        }
+        Ok(())
+    }
+
     async fn complete(
         mut self,
         wanted: Body,
     ) -> Result<(LoadOptions, Chosen, Host, ModelHead), SessionError> {
+        self.check_complete()?;
         self.finish_part().await?;
-        if self.beside.is_none() {
-            self.parts.finish()?;
-        }
         let Some(mut head) = self.head else {
             return Err(SessionError::Cancelled { operation: "loading" });
         };

@@ -176,6 +176,11 @@ impl Session {
         self.tokens_run
     }
 
+    /// Tokens of a prompt that the caches hold already, and that need not run again.
+    pub fn reusable(&self, ids: &[u32]) -> usize {
+        self.held.reusable(ids)
+    }
+
     fn max_tokens(&self) -> usize {
         MAX_CHUNK.min(self.context)
     }

@@ -4,11 +4,13 @@
 //! as data: `{{` in a message is text.
 
 mod calendar;
+mod overflow;
 mod template;
 
 use thiserror::Error;
 
 pub use calendar::LocalTime;
+pub use overflow::{Fitted, Overflow};
 pub use template::ChatTemplate;
 
 use crate::session::{GenerateOptions, Session, SessionError};
@@ -78,8 +80,29 @@ pub fn start(
     options: GenerateOptions,
     now: LocalTime,
 ) -> Result<(), ChatError> {
-    let ids = prompt(session, messages, now)?;
-    Ok(session.start_ids(ids, options)?)
+    start_fitted(session, messages, options, Overflow::Error, now).map(drop)
+}
+
+/// As [`start`], for a conversation that may have outgrown the context. Says how many of its oldest turns were left out.
+///
+/// # Errors
+/// As [`start`]; with [`Overflow::Trim`] still `ERR_CONTEXT` where the last turn alone does not fit.
+pub fn start_fitted(
+    session: &mut Session,
+    messages: &[Message],
+    options: GenerateOptions,
+    overflow: Overflow,
+    now: LocalTime,
+) -> Result<usize, ChatError> {
+    let Fitted { ids, dropped_turns } = match overflow {
+        Overflow::Error => Fitted { ids: prompt(session, messages, now)?, dropped_turns: 0 },
+        Overflow::Trim => {
+            let template = template(session, messages)?;
+            overflow::fit(session, &template, messages, options.max_tokens, now)?
+        }
+    };
+    session.start_ids(ids, options)?;
+    Ok(dropped_turns)
 }
 
 /// The tokens that `messages` become.
@@ -87,14 +110,17 @@ pub fn start(
 /// # Errors
 /// A file without a template, or a template that fails.
 pub fn prompt(session: &Session, messages: &[Message], now: LocalTime) -> Result<Vec<u32>, ChatError> {
+    let text = template(session, messages)?.render(messages, now)?;
+    Ok(encode(session.tokenizer(), &text).map_err(SessionError::from)?)
+}
+
+/// The template of the model's file, for messages that there are.
+fn template(session: &Session, messages: &[Message]) -> Result<ChatTemplate, ChatError> {
     if messages.is_empty() {
         return Err(ChatError::NoMessages);
     }
     let no_template = || ChatError::NoTemplate { name: session.info().name };
-    let source = session.chat_template().ok_or_else(no_template)?;
-    let tokenizer = session.tokenizer();
-    let text = ChatTemplate::new(source, tokenizer)?.render(messages, now)?;
-    Ok(encode(tokenizer, &text).map_err(SessionError::from)?)
+    ChatTemplate::new(session.chat_template().ok_or_else(no_template)?, session.tokenizer())
 }
 
 /// Ids of a rendered conversation. Its special tokens are recognised; BOS is put before it only where the template has not done so.

@@ -22,6 +22,7 @@ mod stream;
 mod unicode;
 mod unicode_table;
 mod vocab;
+mod windows;
 mod wordpiece;
 
 pub use error::TokenizerError;

@@ -23,6 +23,7 @@ import privacy from "./tests/private.mjs";
 import reference from "./tests/reference.mjs";
 import screens from "./tests/screens.mjs";
 import smallModels from "./tests/small_models.mjs";
+import smollm from "./tests/smollm.mjs";
 import soak from "./tests/soak.mjs";
 import split from "./tests/split.mjs";
 import stop from "./tests/stop.mjs";
@@ -51,6 +52,7 @@ const tests = [
   ...smallModels, // Random models of every architecture and type against llama.cpp's numbers.
   ...soak, // Many answers in one page: nothing grows.
   ...chat, // Turns, saved conversations, prefixes, plans.
+  ...smollm, // A real chat model: turns, reuse, a full context.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
   ...ask, // Questions about a document, as the command line answers them.
   ...reference, // Gemma's tokens against the reference.

@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rushlight::session::{Event, GenerateOptions, Host, Session, report};
-use rushlight::tasks::chat::{self, LocalTime, Message};
+use rushlight::tasks::chat::{self, LocalTime, Message, Overflow};
 
 use crate::args::{CommonArgs, RunArgs, SamplingArgs};
 use crate::error::CliError;
@@ -31,8 +31,27 @@ pub struct ChatArgs {
     /// Positions of the KV cache; the model's, at most 4096, by default.
     #[arg(long, value_name = "N")]
     pub context: Option<usize>,
+    /// What happens when the conversation has outgrown the context: its oldest turns are left out (the system message stays), or it
+    /// ends with ERR_CONTEXT.
+    #[arg(long, value_enum, default_value_t = OverflowArg::Trim)]
+    pub overflow: OverflowArg,
     #[command(flatten)]
     pub sampling: SamplingArgs,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverflowArg {
+    Trim,
+    Error,
+}
+
+impl From<OverflowArg> for Overflow {
+    fn from(overflow: OverflowArg) -> Self {
+        match overflow {
+            OverflowArg::Trim => Overflow::Trim,
+            OverflowArg::Error => Overflow::Error,
+        }
+    }
 }
 
 pub fn run(args: &ChatArgs) -> Result<(), CliError> {
@@ -77,7 +96,12 @@ async fn turn(
     options: &GenerateOptions,
 ) -> Result<(), CliError> {
     messages.push(Message::new("user", said));
-    chat::start(session, messages, options.clone(), now()).map_err(CliError::from_chat)?;
+    let dropped = chat::start_fitted(session, messages, options.clone(), args.overflow.into(), now())
+        .map_err(CliError::from_chat)?;
+    if dropped > 0 && !args.common.json {
+        let turns = if dropped == 1 { "turn was" } else { "turns were" };
+        note(&format!("the context is full: the {dropped} oldest {turns} left out"));
+    }
     let mut answer = String::new();
     while let Some(event) = session.next().await? {
         let text = match &event {
@@ -86,7 +110,11 @@ async fn turn(
         };
         answer.push_str(text);
         if args.common.json {
-            print(&format!("{}\n", report::event(session, &event)))?;
+            let mut line = report::event(session, &event);
+            if let Some(stats) = line.get_mut("stats") {
+                stats["dropped_turns"] = dropped.into();
+            }
+            print(&format!("{line}\n"))?;
         } else {
             print(text)?;
         }
