@@ -246,8 +246,10 @@ fn what_f16_cannot_hold_is_an_error(options: &LoadOptions) {
         Some(tensor)
     };
     let file = writer(spec, spec, Form::Published, large).to_bytes();
-    let load =
-        |kv| load(&[file.clone()], LoadOptions { kv, ..options.clone() }, Host::native()).expect("it loads");
+    let load = |kv| {
+        load(std::slice::from_ref(&file), LoadOptions { kv, ..options.clone() }, Host::native())
+            .expect("it loads")
+    };
     assert_bad(generate(&mut load(DType::F16), &prompt(), tokens(4, |_| {})), 0, "keys too large for f16");
     assert_eq!(generate(&mut load(DType::F32), &prompt(), tokens(4, |_| {})).expect("they fit f32").len(), 4);
 }
@@ -262,7 +264,7 @@ fn a_prefix_and_a_stopped_prompt(options: &LoadOptions) {
     );
     let bad = prompt()[2];
     let file = spoilt::with(&sound.to_bytes(), "token_embd.weight", bad as usize, f32::NAN);
-    let mut session = load(&[file.clone()], options.clone(), Host::native()).expect("it loads");
+    let mut session = load(std::slice::from_ref(&file), options.clone(), Host::native()).expect("it loads");
     let text = session.tokenizer().decode(&[prompt()[0], bad], false).expect("ids of the vocabulary");
     let ids = session.tokenizer().encode(&text, Default::default()).expect("any text encodes");
     if let Some(position) = ids.iter().position(|&id| id == bad) {
