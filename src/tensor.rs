@@ -188,3 +188,11 @@ impl TensorDesc {
         self.dtype.bytes_for(self.shape.elements()?)
     }
 }
+
+/// Index of the first number that is none: NaN or an infinity.
+#[inline]
+pub fn first_not_finite(x: &[f32]) -> Option<usize> {
+    // All of them without a branch, since nearly always there is none.
+    let any = x.iter().fold(false, |any, x| any | !x.is_finite());
+    if any { x.iter().position(|x| !x.is_finite()) } else { None }
+}

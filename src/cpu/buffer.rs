@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::kernel::Operand;
 use crate::plan::ExecError;
-use crate::tensor::DType;
+use crate::tensor::{DType, first_not_finite};
 
 /// The numbers of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,12 +53,19 @@ impl Buffer {
         if let Buffer::U32(data) = self { data } else { &[] }
     }
 
-    /// Writes elements at `at`, rounded to the buffer's type.
-    pub fn write_f32(&mut self, at: usize, values: &[f32]) {
+    /// Writes elements at `at`, rounded to the buffer's type; false where one of them is NaN or an infinity then.
+    pub fn write_f32(&mut self, at: usize, values: &[f32]) -> bool {
         match self {
-            Buffer::F32(data) => data[at..at + values.len()].copy_from_slice(values),
-            Buffer::F16(data) => data[at..at + values.len()].convert_from_f32_slice(values),
-            Buffer::U32(_) | Buffer::Blocks(_) => {}
+            Buffer::F32(data) => {
+                data[at..at + values.len()].copy_from_slice(values);
+                first_not_finite(values).is_none()
+            }
+            Buffer::F16(data) => {
+                let data = &mut data[at..at + values.len()];
+                data.convert_from_f32_slice(values);
+                data.iter().fold(true, |all, half| all & half.is_finite())
+            }
+            Buffer::U32(_) | Buffer::Blocks(_) => true,
         }
     }
 

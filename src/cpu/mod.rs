@@ -10,6 +10,8 @@ mod encoder;
 mod floats;
 mod ints;
 mod matmul;
+#[cfg(test)]
+mod not_finite;
 mod packed;
 pub mod pool;
 mod rows;
@@ -87,6 +89,7 @@ pub struct CpuExecutor {
     run: Option<Cursor>,
     last: Option<Cursor>,
     factors: Factors,
+    fault: Option<usize>,
 }
 
 impl CpuExecutor {
@@ -106,6 +109,7 @@ impl CpuExecutor {
             run: None,
             last: None,
             factors: Factors::default(),
+            fault: None,
         }
     }
 
@@ -177,8 +181,10 @@ impl CpuExecutor {
         let mut factors = std::mem::take(&mut self.factors);
         // Taken out while the step runs: no step reads what it writes, except a cache, which only it then touches.
         let mut out = std::mem::take(&mut self.buffers[target]);
+        let mut fault = self.fault;
         let ctx = StepContext { executor: self, places, inputs: &inputs, ids: &step.inputs };
-        let result = ctx.run(&step.op, cursor, output, &mut out, &mut factors);
+        let result = ctx.run(&step.op, cursor, output, &mut out, &mut factors, &mut fault);
+        self.fault = fault;
         self.buffers[target] = out;
         self.factors = factors;
         result
@@ -227,6 +233,7 @@ impl StepContext<'_> {
         output: Operand,
         out: &mut Buffer,
         factors: &mut Factors,
+        fault: &mut Option<usize>,
     ) -> Result<bool, ExecError> {
         let (level, pool) = (self.executor.level, &self.executor.pool);
         let n = output.elements();
@@ -264,7 +271,8 @@ impl StepContext<'_> {
             }
             Op::KvWrite(op) => {
                 let slots = output.rows / op.kv_heads;
-                rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
+                let here = rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
+                *fault = here.into_iter().chain(*fault).min();
             }
             Op::L2Norm(_) => encoder::l2_norm(self.f32(0)?, output.cols, &mut out.f32_mut()[..n]),
             Op::LastRow(_) => {
@@ -365,6 +373,7 @@ impl Executor for CpuExecutor {
         self.plans.clear();
         self.run = None;
         self.last = None;
+        self.fault = None;
     }
 
     fn add_weight(&mut self, desc: &TensorDesc) -> Result<WeightId, ExecError> {
@@ -482,5 +491,17 @@ impl Executor for CpuExecutor {
             Some(Place::Buffer(index)) => Ok(self.buffers[*index].bytes()[..bytes].to_vec()),
             _ => Err(ExecError::Unknown { operation: "read", what: "value", name: value.0.to_string() }),
         }
+    }
+
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
+        Ok(self.fault)
+    }
+
+    fn fault(&self) -> Option<usize> {
+        self.fault
+    }
+
+    fn forget_fault(&mut self) {
+        self.fault = None;
     }
 }

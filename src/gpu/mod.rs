@@ -40,6 +40,8 @@ pub struct GpuExecutor {
     plans: Vec<Prepared>,
     run: Run,
     readback: Readback,
+    /// What the last read has told.
+    fault: Option<usize>,
 }
 
 impl GpuExecutor {
@@ -64,6 +66,7 @@ impl GpuExecutor {
             plans: Vec::new(),
             run: Run::new(options.clock),
             readback: Readback::default(),
+            fault: None,
             device,
         })
     }
@@ -104,6 +107,7 @@ impl Executor for GpuExecutor {
         self.weights.clear();
         self.values = Values::default();
         self.readback = Readback::default();
+        self.fault = None;
         self.device.forget_errors();
     }
 
@@ -162,9 +166,37 @@ impl Executor for GpuExecutor {
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
         let prepared = plan_of(&mut self.plans, plan)?;
         let (buffer, bytes) = prepared.readable(&self.values, value)?;
-        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes).await;
-        self.device.explain(read).await
+        let word = self.values.fault();
+        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes, word).await;
+        let (read, word) = self.device.explain(read).await?;
+        self.fault = position_of(word);
+        Ok(read)
     }
+
+    fn fault(&self) -> Option<usize> {
+        self.fault
+    }
+
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
+        if let Some(word) = self.values.fault() {
+            let read = self.readback.read(&self.device, &mut self.run, word, 0, Some(word)).await;
+            let (_, word) = self.device.explain(read).await?;
+            self.fault = position_of(word);
+        }
+        Ok(self.fault)
+    }
+
+    fn forget_fault(&mut self) {
+        if let Some(word) = self.values.fault() {
+            self.device.queue.write_buffer(word, 0, &0u32.to_le_bytes());
+        }
+        self.fault = None;
+    }
+}
+
+/// The position that a shader noted: `!position`, or 0 for none.
+fn position_of(word: u32) -> Option<usize> {
+    (word != 0).then_some(!word as usize)
 }
 
 /// A prepared plan by its id.

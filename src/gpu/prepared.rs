@@ -67,6 +67,9 @@ impl Prepared {
                 Storage::Temp => {}
             }
         }
+        if plan.steps.iter().any(|step| step.op.kernel().notes_faults()) {
+            values.ensure_fault(device)?;
+        }
         let assignment = memory::assign(plan, largest);
         let pool = values.ensure_pool(device, &assignment.buffer_bytes)?;
         let slots = assignment.buffer_of.iter().map(|buffer| buffer.map(|buffer| pool[buffer])).collect();
@@ -121,6 +124,11 @@ impl Prepared {
                     resource: buffer.as_entire_binding(),
                 });
             }
+            let noted = step.op.kernel().notes_faults().then(|| values.fault()).flatten();
+            if let Some(fault) = noted {
+                let binding = entries.len() as u32;
+                entries.push(wgpu::BindGroupEntry { binding, resource: fault.as_entire_binding() });
+            }
             entries.push(wgpu::BindGroupEntry {
                 binding: entries.len() as u32,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -129,7 +137,8 @@ impl Prepared {
                     size: wgpu::BufferSize::new(PARAMS_STRIDE as u64),
                 }),
             });
-            let layout = pipelines.layout(device, step.inputs.len(), step.outputs.len());
+            let written = step.outputs.len() + usize::from(noted.is_some());
+            let layout = pipelines.layout(device, step.inputs.len(), written);
             bind_groups.push(device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(step.op.kernel().stem()),
                 layout: &layout,
@@ -216,8 +225,9 @@ impl Prepared {
                 });
             }
             let variant = kernel.variant(&io, tuning);
+            let written = outputs.len() + usize::from(kernel.notes_faults());
             dispatches.push(Dispatch {
-                pipeline: pipelines.index(device, variant, inputs.len(), outputs.len())?,
+                pipeline: pipelines.index(device, variant, inputs.len(), written)?,
                 grid: kernel.grid(&io, variant),
                 cost: kernel.cost(&io),
             });

@@ -22,6 +22,8 @@ pub(super) struct Values {
     named: HashMap<String, Named>,
     /// Temporaries of whichever plan runs: one run at a time.
     pool: Vec<wgpu::Buffer>,
+    /// One word: `!position` of the lowest position that is no number in a cache, 0 where there is none.
+    fault: Option<wgpu::Buffer>,
     /// Counts the buffers that were replaced by larger ones.
     generation: usize,
 }
@@ -43,6 +45,18 @@ impl Values {
     /// Changes whenever a buffer was replaced, so that bind groups have to be made again.
     pub(super) fn generation(&self) -> usize {
         self.generation
+    }
+
+    pub(super) fn fault(&self) -> Option<&wgpu::Buffer> {
+        self.fault.as_ref()
+    }
+
+    /// Makes the word for faults.
+    pub(super) fn ensure_fault(&mut self, device: &Device) -> Result<(), ExecError> {
+        if self.fault.is_none() {
+            self.fault = Some(device.storage("fault", size_of::<u32>())?);
+        }
+        Ok(())
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&wgpu::Buffer> {

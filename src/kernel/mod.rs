@@ -96,6 +96,12 @@ pub trait Kernel {
         io.outputs.iter().map(Operand::elements).sum()
     }
 
+    /// Whether the shader notes where it wrote NaN or an infinity: then one buffer more is bound, between outputs and params, whose
+    /// first word becomes at least `!position`.
+    fn notes_faults(&self) -> bool {
+        false
+    }
+
     /// What of this shape the shader can't do, if anything.
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
         None
@@ -141,10 +147,11 @@ macro_rules! kernels {
         /// Stem of every kernel and the layout of its shader's `Params`.
         pub const PARAMS: &[(&str, params::Layout)] = &[$((stringify!($module), $module::Params::LAYOUT),)*];
 
-        /// The cases of every kernel: the forward test, the browser test and the benchmark go through this one list.
+        /// The cases of every kernel, then those with a number that is none: the forward test, the browser test and the benchmark go through this one list.
         pub fn all_cases() -> Vec<Case> {
             let mut cases = Vec::new();
             $(cases.extend($module::cases());)*
+            cases.extend(case::spoilt(&cases));
             cases
         }
     };

@@ -197,6 +197,17 @@ pub trait Executor {
 
     /// Reads the bytes of a value of a plan: an output after its run, or a state.
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError>;
+
+    /// The lowest position whose keys or values were no numbers (NaN or an infinity) when they were written into a cache, as far as the
+    /// last [`read`](Executor::read) has told: of all runs before it, since the last [`forget_fault`](Executor::forget_fault). It comes
+    /// with what is read, so that nobody waits for it.
+    fn fault(&self) -> Option<usize>;
+
+    /// The same of all runs so far, for who reads nothing of them.
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError>;
+
+    /// Begins anew: those positions will be written again, or never be read.
+    fn forget_fault(&mut self);
 }
 
 /// Bytes that a weight must have, checked once for every executor.

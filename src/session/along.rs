@@ -17,6 +17,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.generation = None;
         self.check_prompt(ids)?;
+        self.forget_unread().await?;
         let first = first.min(ids.len() - 1);
         self.put_back(&ids[..=first])?;
         let mut pos = self.held.reusable(&ids[..=first]);
@@ -28,7 +29,7 @@ impl Session {
             };
             let ready = self.run(head, &ids[pos..end], pos).await?;
             if head != Head::None {
-                let logits = self.read_f32(ready).await?;
+                let logits = self.read_logits(ready).await?;
                 let vocabulary = logits.len() / (end - pos);
                 for (offset, row) in logits.chunks_exact(vocabulary.max(1)).enumerate() {
                     each(pos + offset, row);

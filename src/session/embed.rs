@@ -12,6 +12,7 @@ use crate::model::blocks::names;
 use crate::model::config::{Encoder, Pooling};
 use crate::plan::executor::{MemoryUse, PlanId};
 use crate::plan::{ExecError, Executor, Extent, ValueId};
+use crate::tensor::first_not_finite;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that one run takes, unless a single text has more.
@@ -99,7 +100,7 @@ impl Embedder {
     /// The vectors of some texts, in their order; a text of more than [`max_tokens`](Embedder::max_tokens) is cut.
     ///
     /// # Errors
-    /// A text that the vocabulary can't encode, a failing run, or an abort.
+    /// A text that the vocabulary can't encode, a failing run, a vector that is no number, or an abort.
     pub async fn embed<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Embeddings, SessionError> {
         self.model.host.cancel.reset();
         let started = self.model.host.now();
@@ -117,6 +118,9 @@ impl Embedder {
             let ids: Vec<&[u32]> = run.iter().map(|&index| sequences[index].as_slice()).collect();
             let rows = self.run(&ids).await?;
             for (&index, row) in run.iter().zip(rows.chunks_exact(self.model.config.width)) {
+                if first_not_finite(row).is_some() {
+                    return Err(SessionError::BadNumbers { what: "the vector of text", at: index });
+                }
                 vectors[index] = row.to_vec();
             }
             rest = behind;

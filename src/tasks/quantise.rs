@@ -10,7 +10,7 @@ use crate::formats::{FormatError, Reader, TensorInfo};
 use crate::model::blocks::names;
 use crate::model::hf;
 use crate::session::SessionError;
-use crate::tensor::{DType, TensorDesc};
+use crate::tensor::{DType, TensorDesc, first_not_finite};
 use crate::tokenizer::Tokenizer;
 
 /// Types that a model can be written in, with the name that people give and GGUF's `general.file_type`.
@@ -193,42 +193,38 @@ impl Output {
     ) -> Result<(), SessionError> {
         let Some(Some(conversion)) = self.tensors.get_mut(tensor) else { return Ok(()) };
         let (from, to) = (conversion.from, conversion.desc.dtype);
-        if from == to {
-            out.extend_from_slice(bytes);
-        } else {
-            self.partial.extend_from_slice(bytes);
-            let cols = conversion.desc.shape.cols();
-            let row_bytes = from.bytes_for(cols).unwrap_or(0).max(1);
-            let whole = self.partial.len() - self.partial.len() % row_bytes;
-            let rows = self.partial.get(..whole).unwrap_or_default();
-            // Whole rows for each thread, and enough of them.
-            let least = TASK_ELEMENTS.div_ceil(cols.max(1));
-            let each = (whole / row_bytes).div_ceil(threads).max(least) * row_bytes;
-            let parts: Vec<&[u8]> = rows.chunks(each).collect();
-            let name = &conversion.desc.name;
-            let done: Vec<Result<Converted, SessionError>> = match parts.as_slice() {
-                [only] => vec![convert_rows(name, from, to, only)],
-                parts => std::thread::scope(|scope| {
-                    let running: Vec<_> = parts
-                        .iter()
-                        .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
-                        .collect();
-                    running
-                        .into_iter()
-                        .map(|thread| {
-                            thread.join().unwrap_or(Err(SessionError::Cancelled { operation: "converting" }))
-                        })
-                        .collect()
-                }),
-            };
-            for part in done {
-                let part = part?;
-                out.extend_from_slice(&part.bytes);
-                conversion.squared_error += part.squared_error;
-                conversion.squares += part.squares;
-            }
-            self.partial.drain(..whole);
+        self.partial.extend_from_slice(bytes);
+        let cols = conversion.desc.shape.cols();
+        let row_bytes = from.bytes_for(cols).unwrap_or(0).max(1);
+        let whole = self.partial.len() - self.partial.len() % row_bytes;
+        let rows = self.partial.get(..whole).unwrap_or_default();
+        // Whole rows for each thread, and enough of them.
+        let least = TASK_ELEMENTS.div_ceil(cols.max(1));
+        let each = (whole / row_bytes).div_ceil(threads).max(least) * row_bytes;
+        let parts: Vec<&[u8]> = rows.chunks(each).collect();
+        let name = &conversion.desc.name;
+        let done: Vec<Result<Converted, SessionError>> = match parts.as_slice() {
+            [only] => vec![convert_rows(name, from, to, only)],
+            parts => std::thread::scope(|scope| {
+                let running: Vec<_> = parts
+                    .iter()
+                    .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
+                    .collect();
+                running
+                    .into_iter()
+                    .map(|thread| {
+                        thread.join().unwrap_or(Err(SessionError::Cancelled { operation: "converting" }))
+                    })
+                    .collect()
+            }),
+        };
+        for part in done {
+            let part = part?;
+            out.extend_from_slice(&part.bytes);
+            conversion.squared_error += part.squared_error;
+            conversion.squares += part.squares;
         }
+        self.partial.drain(..whole);
         let all = TensorDesc { dtype: from, ..conversion.desc.clone() }.bytes();
         if all == Some(offset + bytes.len()) {
             out.resize(out.len() + self.head.padding(conversion.bytes), 0);
@@ -247,20 +243,28 @@ struct Converted {
 fn convert_rows(name: &str, from: DType, to: DType, rows: &[u8]) -> Result<Converted, SessionError> {
     let mut values = vec![0.0; rows.len() / from.block_bytes() * from.block_elements()];
     dequantise(from, rows, &mut values)?;
-    // Scales are F16 too: the largest of a block must fit one.
-    let largest = if matches!(to, DType::F32 | DType::BF16) { f32::MAX } else { f32::from(half::f16::MAX) };
-    if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > largest) {
-        return Err(FormatError::Write {
-            what: format!("tensor {name:?}"),
-            expected: format!("numbers up to {largest:e}, which {to} holds"),
-            got: value.to_string(),
-        }
-        .into());
+    // Scales are F16 too: the largest of a block must fit one. What is taken over as it is fits.
+    let plain = from == to || matches!(to, DType::F32 | DType::BF16);
+    let largest = if plain { f32::MAX } else { f32::from(half::f16::MAX) };
+    let refused = |value: f32| FormatError::Write {
+        what: format!("tensor {name:?}"),
+        expected: format!("numbers up to {largest:e}, which {to} holds"),
+        got: value.to_string(),
+    };
+    if let Some(&value) = values.iter().find(|value| value.is_nan() || value.abs() > largest) {
+        return Err(refused(value).into());
+    }
+    if from == to {
+        return Ok(Converted { bytes: rows.to_vec(), squared_error: 0.0, squares: 0.0 });
     }
     let mut bytes = Vec::with_capacity(to.bytes_for(values.len()).unwrap_or(0));
     quantise(to, &values, &mut bytes)?;
     let mut back = vec![0.0; values.len()];
     dequantise(to, &bytes, &mut back)?;
+    // The largest F32 are rounded to infinity by types with fewer bits.
+    if let Some(index) = first_not_finite(&back) {
+        return Err(refused(values.get(index).copied().unwrap_or_default()).into());
+    }
     let (mut squared_error, mut squares) = (0.0, 0.0);
     for (value, back) in values.iter().zip(&back) {
         let (value, error) = (f64::from(*value), f64::from(value - back));

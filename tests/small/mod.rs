@@ -9,4 +9,5 @@
 pub mod gguf;
 pub mod oracle;
 pub mod specs;
+pub mod spoilt;
 pub mod vocabulary;

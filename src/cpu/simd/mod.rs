@@ -140,12 +140,15 @@ pub trait Simd: Copy + 'static {
     fn mul_add(a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// Quotients.
     fn div(a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The larger numbers.
+    /// The larger numbers; `b` where either is NaN.
     fn max(a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The smaller numbers.
+    /// The smaller numbers; `b` where either is NaN.
     fn min(a: Self::F32, b: Self::F32) -> Self::F32;
     /// Magnitudes.
     fn abs(a: Self::F32) -> Self::F32;
+    /// The larger of magnitudes, by their bits: those of infinity are above those of all numbers, and those of NaN above infinity's,
+    /// so that neither is lost.
+    fn max_magnitude(a: Self::F32, b: Self::F32) -> Self::F32;
     /// To the nearest integer, ties to even.
     fn round(a: Self::F32) -> Self::F32;
     /// `2^n` for whole numbers `n` in -126..=127.
@@ -215,7 +218,15 @@ pub fn sum_lanes<S: Simd>(x: S::F32) -> f32 {
     ((a + e) + (b + f)) + ((c + g) + (d + h))
 }
 
-/// The largest of eight lanes.
+/// The largest of eight magnitudes: NaN if there is one, else infinity if there is one.
+#[inline(always)]
+pub fn max_magnitude_lanes<S: Simd>(x: S::F32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    S::store(x, &mut lanes);
+    f32::from_bits(lanes.into_iter().fold(0, |largest, lane| lane.to_bits().max(largest)))
+}
+
+/// The largest of eight lanes that are numbers.
 #[inline(always)]
 pub fn max_lanes<S: Simd>(x: S::F32) -> f32 {
     let mut lanes = [0.0; LANES];
