@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use rushlight::formats::TensorInfo;
 use rushlight::formats::gguf::{Header, SplitSet, SplitTensor};
-use rushlight::model::{self, Config, Head, PlanOptions};
+use rushlight::model::unread::Readable;
+use rushlight::model::{self, Config, Head, ModelError, PlanOptions};
 use rushlight::plan::{Extent, Plan, Storage, ValueId, memory};
 use rushlight::session::MAX_CHUNK;
 use rushlight::tensor::{DType, TensorDesc};
@@ -86,7 +87,10 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
 
 fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryPlan), CliError> {
     let config = Config::from_metadata(contents.parts.metadata())?;
-    let tensors: Vec<TensorDesc> = contents.tensors().map(|tensor| tensor.desc.clone()).collect();
+    let readable = Readable::of(&config)?;
+    let read: Result<Vec<Option<TensorDesc>>, ModelError> =
+        contents.tensors().map(|tensor| readable.gguf(&tensor.desc)).collect();
+    let tensors: Vec<TensorDesc> = read?.into_iter().flatten().collect();
     let context = args.context.unwrap_or(config.context.min(4096));
     if args.context.is_some() && !(2..=config.context).contains(&context) {
         let expected = format!("--context: expected 2 to {}, the model's, got {context}", config.context);
@@ -111,7 +115,7 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
     };
     let memory = MemoryPlan {
         context,
-        weights: contents.bytes(),
+        weights: tensors.iter().filter_map(TensorDesc::bytes).sum(),
         kv: stored(Storage::State),
         rope: stored(Storage::Input),
         temporaries: memory::assign(&plan, extent).total_bytes() + stored(Storage::Output),
