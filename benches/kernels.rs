@@ -76,16 +76,13 @@ fn cases(few_types: bool) -> Vec<(String, Case)> {
 
 /// Bytes of the weights.
 fn weight_bytes(case: &Case) -> u64 {
-    let bytes = |index: &usize| {
-        let operand = case.inputs[*index].operand;
-        (operand.blocks() * operand.dtype.block_bytes()) as u64
-    };
+    let bytes = |index: &usize| case.inputs[*index].operand.bytes();
     case.weights.iter().map(bytes).sum()
 }
 
 /// Floating point operations, where the kernel is made of multiply-adds.
 fn operations(case: &Case) -> Option<u64> {
-    let work = case.with_io(|io| case.op.kernel().cost(io)) as u64;
+    let work = case.with_io(|io| case.op.kernel().cost(io));
     // A multiply-add is two operations.
     matches!(case.op, Op::MatMul(_) | Op::Attention(_)).then_some(2 * work)
 }
@@ -95,7 +92,7 @@ fn throughput(case: &Case) -> Throughput {
     match case.op {
         Op::MatMul(_) if case.tokens == 1 => Throughput::Bytes(weight_bytes(case)),
         _ => Throughput::Elements(
-            operations(case).unwrap_or_else(|| case.with_io(|io| case.op.kernel().cost(io)) as u64),
+            operations(case).unwrap_or_else(|| case.with_io(|io| case.op.kernel().cost(io))),
         ),
     }
 }

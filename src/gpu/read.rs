@@ -15,8 +15,8 @@ pub(super) struct Readback {
 }
 
 impl Readback {
-    pub(super) fn bytes(&self) -> usize {
-        self.idle.as_ref().map_or(0, |buffer| buffer.size() as usize)
+    pub(super) fn bytes(&self) -> u64 {
+        self.idle.as_ref().map_or(0, wgpu::Buffer::size)
     }
 
     /// The first bytes of a buffer, once everything that was submitted has ended.
@@ -28,13 +28,13 @@ impl Readback {
         bytes: usize,
     ) -> Result<Vec<u8>, ExecError> {
         device.settle().await?;
-        let size = bytes.next_multiple_of(4) as u64;
+        let size = (bytes as u64).next_multiple_of(4);
         // Taken out, so that a wait that is given up leaves no mapped buffer behind.
         let staging = match self.idle.take().filter(|buffer| buffer.size() >= size) {
             Some(buffer) => buffer,
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-                device.buffer("readback", bytes.next_power_of_two(), usage)?
+                device.buffer("readback", size.next_power_of_two(), usage)?
             }
         };
         let mut encoder = device.handle.create_command_encoder(&Default::default());

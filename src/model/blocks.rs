@@ -275,13 +275,18 @@ impl Builder<'_> {
     }
 
     /// A cache of keys or values, written with what this run brings.
-    fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> ValueId {
+    fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> Result<ValueId, ModelError> {
         let (config, slots) = (self.config, self.options.slots(self.config, layer));
-        let rows = Rows::Fixed(config.kv_heads * slots);
+        let rows = config.kv_heads.checked_mul(slots).ok_or_else(|| ModelError::Value {
+            key: "context".to_owned(),
+            expected: format!("caches of at most {} rows", usize::MAX),
+            got: format!("{} heads of {slots} positions", config.kv_heads),
+        })?;
+        let rows = Rows::Fixed(rows);
         let name = names::cache(layer, what);
         let cache = self.plan.add(Storage::State, &name, self.options.kv, rows, config.head_dim);
         self.plan.step_into(KvWrite { kv_heads: config.kv_heads }, &[new], cache);
-        cache
+        Ok(cache)
     }
 
     fn last_row(&mut self, x: ValueId) -> ValueId {
@@ -297,7 +302,7 @@ impl Builder<'_> {
         let kv_width = config.kv_heads * config.head_dim;
         let v_stem = format!("blk.{layer}.attn_v");
         let v = self.project(h, &v_stem, kv_width, config.arch.qkv_bias, "v")?;
-        let (k, v) = (self.cached(layer, "k", k), self.cached(layer, "v", v));
+        let (k, v) = (self.cached(layer, "k", k)?, self.cached(layer, "v", v)?);
         let op = Attention {
             heads: config.heads,
             kv_heads: config.kv_heads,

@@ -137,6 +137,13 @@ impl Config {
             "1 to 256",
             head_dim,
         )?;
+        // So that products with the width of all heads fit an address of 32 bits.
+        check(
+            heads.saturating_mul(head_dim) <= LARGEST_COUNT,
+            "attention.head_count",
+            "heads that are together no wider than any model's",
+            heads,
+        )?;
         check(
             rope_dims <= head_dim && rope_dims.is_multiple_of(2),
             "rope.dimension_count",

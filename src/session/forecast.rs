@@ -211,8 +211,7 @@ fn describe(metadata: &Metadata, tensors: &[TensorDesc], forecast: &mut Forecast
     forecast.architecture = text("general.architecture").unwrap_or_default();
     forecast.name = text("general.name").unwrap_or_else(|| forecast.architecture.clone());
     forecast.chat = text("tokenizer.chat_template").is_some();
-    let elements = tensors.iter().filter_map(|desc| desc.shape.elements());
-    forecast.parameters = elements.map(|count| count as u64).sum();
+    forecast.parameters = tensors.iter().map(|desc| desc.shape.count()).sum();
     let file_type: Option<u32> = metadata.get("general.file_type").ok().flatten();
     let by_number = file_type.and_then(|number| FILE_TYPES.iter().find(|(known, _)| *known == number));
     let by_bytes = || main_type(tensors).map_or("", |dtype| dtype.name());
@@ -291,7 +290,7 @@ fn weigh(
         if options.context.is_some() || !fits(least)? {
             return Err(ExecError::OutOfMemory {
                 what: "the model".to_owned(),
-                bytes: usize::try_from(fixed + running(context)?).unwrap_or(usize::MAX),
+                bytes: fixed + running(context)?,
                 advice: "take a smaller model or context, or a GPU",
             }
             .into());
@@ -351,8 +350,8 @@ fn running_bytes(
     for plan in &plans {
         for (index, &bytes) in memory::assign(plan, extent).buffer_bytes.iter().enumerate() {
             match shared.get_mut(index) {
-                Some(known) => *known = (*known).max(bytes as u64),
-                None => shared.push(bytes as u64),
+                Some(known) => *known = (*known).max(bytes),
+                None => shared.push(bytes),
             }
         }
     }
@@ -365,8 +364,7 @@ fn running_bytes(
                 continue;
             }
             seen.push(&value.name);
-            let operand = plan.operand(ValueId(index as u32), extent);
-            total += operand.elements() as u64 * operand.dtype.block_bytes() as u64;
+            total += plan.operand(ValueId(index as u32), extent).bytes();
         }
     }
     Ok(total)

@@ -220,10 +220,7 @@ impl Output {
                         .iter()
                         .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
                         .collect();
-                    running
-                        .into_iter()
-                        .map(|thread| thread.join().unwrap_or_else(|_| Err(panicked(name))))
-                        .collect()
+                    running.into_iter().map(|thread| ended(name, thread.join())).collect()
                 }),
             };
             for part in done {
@@ -242,15 +239,17 @@ impl Output {
     }
 }
 
-/// A fault of ours, which must not pass for somebody's wish to stop.
-fn panicked(name: &str) -> SessionError {
-    ExecError::Mismatch {
-        operation: "conversion",
-        name: name.to_owned(),
-        expected: "a thread that ends".to_owned(),
-        got: "one that panicked: please report this file".to_owned(),
-    }
-    .into()
+/// What a thread gave. A panic is a fault of ours, and must not pass for somebody's wish to stop.
+fn ended<T>(name: &str, thread: std::thread::Result<Result<T, SessionError>>) -> Result<T, SessionError> {
+    thread.unwrap_or_else(|_| {
+        Err(ExecError::Mismatch {
+            operation: "conversion",
+            name: name.to_owned(),
+            expected: "a thread that ends".to_owned(),
+            got: "one that panicked: please report this file".to_owned(),
+        }
+        .into())
+    })
 }
 
 /// What some rows became.
@@ -320,4 +319,17 @@ fn whole_metadata(files: &hf::Files) -> Result<Metadata, SessionError> {
     let metadata = hf::metadata(files)?;
     let keys = Tokenizer::from_metadata(&metadata)?.gguf_keys();
     Ok(metadata.iter().map(|(key, value)| (key.to_owned(), value.clone())).chain(keys).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_no_abort() {
+        let thread = std::thread::spawn(|| -> Result<(), SessionError> { panic!("a thread of the test") });
+        let error = ended("blk.0.ffn_up.weight", thread.join()).expect_err("it panicked");
+        assert_eq!(error.code(), "ERR_INTERNAL");
+        assert!(error.to_string().contains("blk.0.ffn_up.weight"), "{error}");
+    }
 }

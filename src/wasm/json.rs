@@ -132,7 +132,7 @@ impl Request {
 pub(super) struct Info {
     pub name: String,
     pub architecture: &'static str,
-    pub parameters: usize,
+    pub parameters: u64,
     pub vocabulary: usize,
     pub context: usize,
     pub trained_context: usize,

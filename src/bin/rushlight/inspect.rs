@@ -22,10 +22,10 @@ const VALUE_WIDTH: usize = 70;
 /// Bytes that running a model takes.
 struct MemoryPlan {
     context: usize,
-    weights: usize,
-    kv: usize,
-    rope: usize,
-    temporaries: usize,
+    weights: u64,
+    kv: u64,
+    rope: u64,
+    temporaries: u64,
     steps: usize,
 }
 
@@ -53,8 +53,8 @@ impl Contents {
         self.parts.tensors().iter().map(|tensor| &tensor.info)
     }
 
-    fn bytes(&self) -> usize {
-        self.tensors().map(|tensor| tensor.bytes).sum()
+    fn bytes(&self) -> u64 {
+        self.tensors().map(|tensor| tensor.bytes as u64).sum()
     }
 }
 
@@ -104,18 +104,13 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
     let options = PlanOptions { context, max_tokens, kv, head: Head::Logits };
     let plan = model::build(&config, &tensors, options)?;
     let extent = Extent { tokens: max_tokens, pos: 0 };
-    let stored = |storage: Storage| -> usize {
+    let stored = |storage: Storage| -> u64 {
         let ids = (0..plan.values.len() as u32).map(ValueId);
-        ids.filter(|id| plan.value(*id).storage == storage)
-            .map(|id| {
-                let operand = plan.operand(id, extent);
-                operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()
-            })
-            .sum()
+        ids.filter(|id| plan.value(*id).storage == storage).map(|id| plan.operand(id, extent).bytes()).sum()
     };
     let memory = MemoryPlan {
         context,
-        weights: tensors.iter().filter_map(TensorDesc::bytes).sum(),
+        weights: tensors.iter().filter_map(TensorDesc::bytes).map(|bytes| bytes as u64).sum(),
         kv: stored(Storage::State),
         rope: stored(Storage::Input),
         temporaries: memory::assign(&plan, extent).total_bytes() + stored(Storage::Output),
@@ -126,7 +121,7 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
 
 fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
     let (first, metadata) = (&contents.first, contents.parts.metadata());
-    let elements: usize = contents.tensors().filter_map(|tensor| tensor.desc.shape.elements()).sum();
+    let elements: u64 = contents.tensors().map(|tensor| tensor.desc.shape.count()).sum();
     writeln!(
         out,
         "GGUF version {}, alignment {}\n{:.1} million weights in {}",
@@ -137,7 +132,7 @@ fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
     )?;
     for dtype in DType::WEIGHTS {
         let of_type = || contents.tensors().filter(|tensor| tensor.desc.dtype == dtype);
-        let bytes: usize = of_type().map(|tensor| tensor.bytes).sum();
+        let bytes: u64 = of_type().map(|tensor| tensor.bytes as u64).sum();
         if bytes > 0 {
             writeln!(out, "  {:5} {:>4} tensors {:>10}", dtype.name(), of_type().count(), size(bytes))?;
         }
@@ -157,7 +152,7 @@ fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
             "  {:width$}  {:5} {shape:>16} {:>10}",
             desc.name,
             desc.dtype.name(),
-            size(tensor.bytes)
+            size(tensor.bytes as u64)
         )?;
     }
     Ok(())
