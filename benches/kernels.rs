@@ -26,7 +26,7 @@ const HEAD: (usize, usize) = (65_536, 640);
 /// Tokens of a run: decode, and a chunk of a prompt.
 const TOKENS: [usize; 2] = [1, 64];
 /// Elements below which a case is a test of edges, not of speed.
-const LEAST_WORK: usize = 50_000;
+const LEAST_WORK: u64 = 50_000;
 
 fn clock() -> f64 {
     static START: OnceLock<Instant> = OnceLock::new();

@@ -314,7 +314,7 @@ fn metadata_that_asks_for_more_is_refused_by_name() {
     for (key, wrong, right) in cases {
         let key = format!("llama.{key}");
         let wrong = with_key(llama, &key, wrong);
-        for error in [load(&[wrong.clone()], options(), Host::native()).err(), forecast(&wrong)] {
+        for error in [load(std::slice::from_ref(&wrong), options(), Host::native()).err(), forecast(&wrong)] {
             let error = error.unwrap_or_else(|| panic!("{key} is taken"));
             assert!(error.to_string().contains(&key), "{key}: {error}");
             assert!(matches!(error.code(), "ERR_UNSUPPORTED_MODEL" | "ERR_BAD_FILE"), "{key}: {error}");

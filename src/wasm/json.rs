@@ -278,8 +278,8 @@ pub(super) struct End {
 /// Bytes.
 #[derive(Serialize)]
 pub(super) struct Memory {
-    pub weights: usize,
-    pub kv: usize,
-    pub scratch: usize,
+    pub weights: u64,
+    pub kv: u64,
+    pub scratch: u64,
     pub tokenizer: usize,
 }
