@@ -62,10 +62,7 @@ pub enum ModelError {
         got: String,
     },
     /// A key of the metadata that asks for something that no plan does.
-    #[error(
-        "{key} is {got}: {what} is not supported, and without it the model would give other results than it was made for; \
-         {ANOTHER_FILE}"
-    )]
+    #[error("{key} is {got}: {what} is not supported, and results would be wrong without it; {ANOTHER_FILE}")]
     Unapplied {
         /// Metadata key.
         key: String,
@@ -76,8 +73,7 @@ pub enum ModelError {
     },
     /// A tensor that no plan reads and that is not known to be harmless.
     #[error(
-        "tensor {name}: nothing that is known of {arch} reads it, and without it the model would give other results than it was \
-         made for; {ANOTHER_FILE}"
+        "tensor {name}: nothing in a {arch} model as it is supported reads it, and results could be wrong without it; {ANOTHER_FILE}"
     )]
     UnreadTensor {
         /// Its name in the file.
