@@ -60,6 +60,12 @@ fn clock() -> f64 {
 }
 
 #[test]
+fn counts_over_32_bits_are_right() {
+    // The browser test runs the same where addresses have no more.
+    assert!(rushlight::selftest::wide_counts().expect("every count is right") > 100);
+}
+
+#[test]
 fn cpu_agrees_with_the_references() {
     let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Exact, clock });
     run("CPU", &mut executor, |_| true);

@@ -30,6 +30,9 @@ impl Buffer {
     /// Zeros for an operand.
     pub fn zeros(operand: Operand, what: &str) -> Result<Self, ExecError> {
         let n = operand.elements();
+        if operand.bytes() > usize::MAX as u64 {
+            return Err(no_room(what, operand.bytes()));
+        }
         Ok(match operand.dtype {
             DType::F32 => Buffer::F32(zeroed(n, what)?),
             DType::F16 => Buffer::F16(zeroed(n, what)?),
@@ -92,9 +95,15 @@ impl Buffer {
 
 /// A vector of zeros, or an error where the process would otherwise be ended. The system backs it with memory as it is written.
 fn zeroed<T: bytemuck::Zeroable>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
-    bytemuck::allocation::try_zeroed_vec(n).map_err(|()| ExecError::OutOfMemory {
+    let bytes = n as u64 * size_of::<T>() as u64;
+    bytemuck::allocation::try_zeroed_vec(n).map_err(|()| no_room(what, bytes))
+}
+
+/// What is not to be had.
+pub fn no_room(what: &str, bytes: u64) -> ExecError {
+    ExecError::OutOfMemory {
         what: what.to_owned(),
-        bytes: n.saturating_mul(size_of::<T>()),
+        bytes,
         advice: "close other programs or tabs, or take a smaller model or context",
-    })
+    }
 }

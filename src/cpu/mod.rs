@@ -8,6 +8,7 @@ mod attention;
 mod buffer;
 mod encoder;
 mod floats;
+mod growth;
 mod ints;
 mod matmul;
 #[cfg(test)]
@@ -23,11 +24,12 @@ use std::collections::HashMap;
 use crate::kernel::{Op, Operand};
 use crate::plan::executor::{MemoryUse, PlanId, WeightId};
 use crate::plan::{
-    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Precision, Progress, Rows, Storage,
-    Value, ValueId, memory,
+    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Precision, Progress, Storage, Value,
+    ValueId, memory,
 };
 use crate::tensor::{DType, TensorDesc};
 use buffer::Buffer;
+use growth::{Growth, Shared};
 use matmul::Factors;
 use packed::Weight;
 use packed::layout::ROWS;
@@ -82,9 +84,9 @@ pub struct CpuExecutor {
     weight_of: HashMap<String, usize>,
     buffers: Vec<Buffer>,
     /// Inputs and states, by name, with their operand.
-    shared: HashMap<String, (usize, Operand, Storage)>,
-    /// Buffers of temporaries, which all plans share: only one runs at a time.
-    scratch: Vec<usize>,
+    shared: HashMap<String, Shared>,
+    /// Buffers of temporaries by their type, which all plans share: only one runs at a time.
+    scratch: Vec<(DType, usize)>,
     plans: Vec<Prepared>,
     run: Option<Cursor>,
     last: Option<Cursor>,
@@ -118,25 +120,6 @@ impl CpuExecutor {
         Weight::bytes_of(desc)
     }
 
-    fn new_buffer(&mut self, operand: Operand, name: &str) -> Result<usize, ExecError> {
-        self.buffers.push(Buffer::zeros(operand, name)?);
-        Ok(self.buffers.len() - 1)
-    }
-
-    /// Grows the shared temporaries to what a plan needs.
-    fn grow_scratch(&mut self, bytes: &[usize]) -> Result<(), ExecError> {
-        for (index, &bytes) in bytes.iter().enumerate() {
-            let operand = Operand::new(DType::F32, 1, bytes / DType::F32.block_bytes());
-            if index == self.scratch.len() {
-                let buffer = self.new_buffer(operand, "temporaries")?;
-                self.scratch.push(buffer);
-            } else if self.buffers[self.scratch[index]].bytes().len() < bytes {
-                self.buffers[self.scratch[index]] = Buffer::zeros(operand, "temporaries")?;
-            }
-        }
-        Ok(())
-    }
-
     /// The place of a weight, checked against what the plan expects.
     fn weight_place(&self, value: &Value, operand: Operand) -> Result<Place, ExecError> {
         let unknown =
@@ -148,24 +131,6 @@ impl CpuExecutor {
             return Ok(Place::Weight(index));
         }
         Err(mismatch("prepare", &value.name, format!("{operand:?}"), format!("{got:?}")))
-    }
-
-    /// The place of an input or a state, made on first sight.
-    fn shared_place(&mut self, value: &Value, operand: Operand) -> Result<Place, ExecError> {
-        if let Some(&(index, known, _)) = self.shared.get(&value.name) {
-            let same = known.dtype == operand.dtype && known.cols == operand.cols;
-            if !same || (value.rows != Rows::Tokens && known.rows != operand.rows) {
-                return Err(mismatch("prepare", &value.name, format!("{known:?}"), format!("{operand:?}")));
-            }
-            if known.rows < operand.rows {
-                self.buffers[index] = Buffer::zeros(operand, &value.name)?;
-                self.shared.insert(value.name.clone(), (index, operand, value.storage));
-            }
-            return Ok(Place::Buffer(index));
-        }
-        let index = self.new_buffer(operand, &value.name)?;
-        self.shared.insert(value.name.clone(), (index, operand, value.storage));
-        Ok(Place::Buffer(index))
     }
 
     /// Runs one step, or one slice of it; returns whether the step is finished.
@@ -240,9 +205,10 @@ impl StepContext<'_> {
         match op {
             Op::Add(_) => rows::add(pool, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
             Op::Argmax(_) => {
-                if let Buffer::U32(ids) = out {
-                    rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
-                }
+                let Buffer::U32(ids) = out else {
+                    return Err(mismatch("run", "argmax", "ids to write".into(), output.dtype.to_string()));
+                };
+                rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
             }
             Op::Attention(op) => {
                 let slots = self.inputs[1].rows / op.kv_heads;
@@ -327,7 +293,7 @@ impl StepContext<'_> {
         let executor = (self.executor.level, &self.executor.pool);
         let fast = self.executor.precision == Precision::Fast && matmul::takes_bytes(weight);
         let factor = factors.of(executor, fast, self.ids[0], x, self.inputs[0].cols);
-        let slice = (SLICE_PRODUCTS / (x.len() * ROWS).max(1)).max(8);
+        let slice = (SLICE_PRODUCTS / x.len().saturating_mul(ROWS).max(1)).max(8);
         let count = slice.min(weight.groups() - cursor.group);
         let target = &mut out.f32_mut()[..output.elements()];
         matmul::matmul(executor, factor, weight, (cursor.group, count), target);
@@ -360,8 +326,8 @@ impl Executor for CpuExecutor {
             .map(|(index, _, _)| self.buffers[*index].bytes().len())
             .sum();
         let all: usize = self.buffers.iter().map(|buffer| buffer.bytes().len()).sum();
-        let weights = self.weights.iter().map(Weight::held_bytes).sum();
-        MemoryUse { weights, states, scratch: all - states }
+        let weights: usize = self.weights.iter().map(Weight::held_bytes).sum();
+        MemoryUse { weights: weights as u64, states: states as u64, scratch: (all - states) as u64 }
     }
 
     fn clear(&mut self) {
@@ -405,16 +371,17 @@ impl Executor for CpuExecutor {
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
         let largest = Extent { tokens: max_tokens, pos: 0 };
         let assignment = memory::assign(plan, largest);
-        self.grow_scratch(&assignment.buffer_bytes)?;
+        let mut growth = Growth::default();
+        let scratch = self.scratch_places(&assignment, &mut growth)?;
         let mut places = Vec::with_capacity(plan.values.len());
         for (index, value) in plan.values.iter().enumerate() {
             let operand = plan.operand(ValueId(index as u32), largest);
             places.push(match value.storage {
                 Storage::Weight => self.weight_place(value, operand)?,
-                Storage::Input | Storage::State => self.shared_place(value, operand)?,
-                Storage::Output => Place::Buffer(self.new_buffer(operand, &value.name)?),
+                Storage::Input | Storage::State => self.shared_place(value, operand, &mut growth)?,
+                Storage::Output => Place::Buffer(growth.make(self, operand, &value.name)?),
                 Storage::Temp => match assignment.buffer_of[index] {
-                    Some(buffer) => Place::Buffer(self.scratch[buffer]),
+                    Some(buffer) => Place::Buffer(scratch[buffer]),
                     None => {
                         return Err(mismatch(
                             "prepare",
@@ -426,6 +393,7 @@ impl Executor for CpuExecutor {
                 },
             });
         }
+        self.take_over(growth);
         self.plans.push(Prepared { plan: plan.clone(), places, max_tokens });
         Ok(PlanId(self.plans.len() - 1))
     }

@@ -92,8 +92,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     faults: Arc<Faults>,
     scopes: RefCell<Scopes>,
-    max_binding: usize,
-    max_buffer: usize,
+    max_binding: u64,
+    max_buffer: u64,
 }
 
 /// A submit whose end can be awaited.
@@ -144,14 +144,14 @@ impl Device {
             queue,
             faults,
             scopes: RefCell::default(),
-            max_binding: limits.max_storage_buffer_binding_size as usize,
-            max_buffer: limits.max_buffer_size as usize,
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
         };
         Ok((device, found.report))
     }
 
     /// Bytes of the largest storage binding.
-    pub(super) fn max_binding(&self) -> usize {
+    pub(super) fn max_binding(&self) -> u64 {
         self.max_binding.min(self.max_buffer)
     }
 
@@ -179,7 +179,7 @@ impl Device {
     pub(super) fn buffer(
         &self,
         what: &str,
-        bytes: usize,
+        bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> Result<wgpu::Buffer, ExecError> {
         self.check()?;
@@ -194,7 +194,7 @@ impl Device {
             || {
                 self.handle.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(what),
-                    size: size as u64,
+                    size,
                     usage,
                     mapped_at_creation: false,
                 })
@@ -204,7 +204,7 @@ impl Device {
     }
 
     /// Makes a buffer that kernels read and write, and that the host reaches by copies.
-    pub(super) fn storage(&self, what: &str, bytes: usize) -> Result<wgpu::Buffer, ExecError> {
+    pub(super) fn storage(&self, what: &str, bytes: u64) -> Result<wgpu::Buffer, ExecError> {
         let limit = self.max_binding();
         if bytes.next_multiple_of(16) > limit {
             return Err(ExecError::OutOfMemory {
@@ -288,6 +288,6 @@ impl Device {
     }
 }
 
-fn out_of_memory(what: String, bytes: usize) -> ExecError {
+fn out_of_memory(what: String, bytes: u64) -> ExecError {
     ExecError::OutOfMemory { what, bytes, advice: "close other pages or programs, or use the CPU backend" }
 }

@@ -55,8 +55,8 @@ impl GpuExecutor {
         let (device, mut report) = Device::open(found).await?;
         report.software |= options.software;
         let by_adapter = if report.software { Tuning::SOFTWARE } else { Tuning::HARDWARE };
-        let part_bytes =
-            options.max_binding_bytes.map_or(device.max_binding(), |bytes| bytes.min(device.max_binding()));
+        let most = usize::try_from(device.max_binding()).unwrap_or(usize::MAX);
+        let part_bytes = options.max_binding_bytes.map_or(most, |bytes| bytes.min(most));
         Ok(GpuExecutor {
             report,
             tuning: options.tuning.unwrap_or(by_adapter),
@@ -76,6 +76,22 @@ impl GpuExecutor {
         &self.report
     }
 
+    /// A plan with its buffers, bind groups and pipelines.
+    fn bound(&mut self, plan: &Plan, max_tokens: usize) -> Result<Prepared, ExecError> {
+        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, max_tokens)?;
+        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
+        for tokens in [1, max_tokens] {
+            prepared.dispatches(
+                &self.device,
+                &mut self.pipelines,
+                &self.weights,
+                &self.tuning,
+                Extent { tokens, pos: 0 },
+            )?;
+        }
+        Ok(prepared)
+    }
+
     /// Gives the device up, as a driver reset would: every later call reports that it is lost.
     pub fn destroy(&self) {
         self.device.destroy();
@@ -93,7 +109,7 @@ impl Executor for GpuExecutor {
     }
 
     fn memory(&self) -> MemoryUse {
-        let arenas: usize = self.plans.iter().map(Prepared::bytes).sum();
+        let arenas: u64 = self.plans.iter().map(Prepared::bytes).sum();
         MemoryUse {
             weights: self.weights.bytes(),
             states: self.values.state_bytes(),
@@ -124,22 +140,12 @@ impl Executor for GpuExecutor {
     }
 
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
-        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, max_tokens)?;
-        // Buffers that had to grow leave bind groups of earlier plans behind.
+        let prepared = self.bound(plan, max_tokens);
+        // Buffers that had to grow leave bind groups of earlier plans behind, whether or not this plan came about.
         for other in &mut self.plans {
             other.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
         }
-        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
-        for tokens in [1, max_tokens] {
-            prepared.dispatches(
-                &self.device,
-                &mut self.pipelines,
-                &self.weights,
-                &self.tuning,
-                Extent { tokens, pos: 0 },
-            )?;
-        }
-        self.plans.push(prepared);
+        self.plans.push(prepared?);
         Ok(PlanId(self.plans.len() - 1))
     }
 
@@ -151,6 +157,7 @@ impl Executor for GpuExecutor {
     fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {
         self.device.check()?;
         let prepared = plan_of(&mut self.plans, plan)?;
+        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
         let dispatches =
             prepared.dispatches(&self.device, &mut self.pipelines, &self.weights, &self.tuning, extent)?;
         prepared.bind_extent(&self.device, extent);

@@ -22,7 +22,7 @@ struct Site {
 pub(super) struct Dispatch {
     pub(super) pipeline: usize,
     pub(super) grid: [u32; 3],
-    pub(super) cost: usize,
+    pub(super) cost: u64,
 }
 
 /// A plan that is ready to run.
@@ -61,7 +61,7 @@ impl Prepared {
                 Storage::Weight => check_weight(weights, plan, id)?,
                 Storage::Input | Storage::State => values.ensure_named(device, plan, id, largest)?,
                 Storage::Output => {
-                    let bytes = plan.operand(id, largest).elements() * value.dtype.block_bytes();
+                    let bytes = plan.operand(id, largest).bytes();
                     outputs.insert(id, device.storage(&value.name, bytes)?);
                 }
                 Storage::Temp => {}
@@ -77,7 +77,7 @@ impl Prepared {
         let arena_bytes = sites.len() * PARAMS_STRIDE;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         Ok(Prepared {
-            arena: device.buffer("params", arena_bytes, usage)?,
+            arena: device.buffer("params", arena_bytes as u64, usage)?,
             plan: plan.clone(),
             max_tokens: largest.tokens,
             sites,
@@ -91,9 +91,9 @@ impl Prepared {
     }
 
     /// Bytes of its own buffers.
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> u64 {
         let outputs: u64 = self.outputs.values().map(wgpu::Buffer::size).sum();
-        (self.arena.size() + outputs) as usize
+        self.arena.size() + outputs
     }
 
     /// The bind group of a site.
@@ -213,7 +213,7 @@ impl Prepared {
             let io =
                 Io { inputs: &inputs, outputs: &outputs, tokens: extent.tokens, pos: extent.pos, row_start };
             let kernel = step.op.kernel();
-            let too_large = |operand: &&Operand| u32::try_from(operand.elements()).is_err();
+            let too_large = |operand: &&Operand| u32::try_from(operand.count()).is_err();
             let unfit = inputs.iter().chain(&outputs).find(too_large);
             let unfit = unfit.map(|operand| format!("operands of 32-bit indices, got {operand:?}"));
             if let Some(expected) = unfit.or_else(|| kernel.unsupported(&io)) {
@@ -262,7 +262,13 @@ impl Prepared {
                 name: value.map_or_else(|| format!("%{}", id.0), |value| value.name.clone()),
             });
         };
-        Ok((buffer, self.plan.operand(id, self.extent).elements() * value.dtype.block_bytes()))
+        let bytes = self.plan.operand(id, self.extent).bytes();
+        let room = usize::try_from(bytes).map_err(|_| ExecError::OutOfMemory {
+            what: value.name.clone(),
+            bytes,
+            advice: "it can't be brought to the host whole",
+        });
+        Ok((buffer, room?))
     }
 }
 

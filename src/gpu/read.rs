@@ -18,8 +18,8 @@ pub(super) struct Readback {
 }
 
 impl Readback {
-    pub(super) fn bytes(&self) -> usize {
-        self.idle.as_ref().map_or(0, |buffer| buffer.size() as usize)
+    pub(super) fn bytes(&self) -> u64 {
+        self.idle.as_ref().map_or(0, wgpu::Buffer::size)
     }
 
     /// The first bytes of a buffer, once everything that was submitted has ended; and the word of another, which comes with them.
@@ -39,7 +39,7 @@ impl Readback {
             Some(buffer) => buffer,
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-                device.buffer("readback", (size as usize).next_power_of_two(), usage)?
+                device.buffer("readback", size.next_power_of_two(), usage)?
             }
         };
         let mut encoder = device.handle.create_command_encoder(&Default::default());

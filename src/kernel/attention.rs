@@ -135,10 +135,10 @@ impl Kernel for Attention {
         fold(io.tokens * self.heads)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
+    fn cost(&self, io: &Io<'_>) -> u64 {
         let end = io.pos + io.tokens;
         let visible = end.min(self.window.unwrap_or(end));
-        io.outputs[0].elements() * visible * 2
+        io.outputs[0].count() * visible as u64 * 2
     }
 
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {

@@ -101,8 +101,8 @@ impl Kernel for EncoderAttention {
     }
 
     /// At most: how long the sequences are is in the operand.
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.outputs[0].elements() * io.tokens * 2
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.outputs[0].count() * io.tokens as u64 * 2
     }
 
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {

@@ -78,8 +78,8 @@ impl Kernel for KvWrite {
         grid_of(io.tokens * self.kv_heads * (io.outputs[0].cols / 2), 64)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
     }
 
     fn notes_faults(&self) -> bool {

@@ -108,6 +108,7 @@ impl Embedder {
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
             sequences.push(self.encode(text.as_ref(), &mut stats)?);
+            self.model.pause("embedding").await?;
         }
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(sequences[index].len()));

@@ -10,9 +10,10 @@ use super::fingerprint::Fingerprint;
 use super::{Embedder, Host, Session, SessionError, SpanReader};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::safetensors::SafetensorsReader;
-use crate::formats::{Reader, TensorInfo, quant};
+use crate::formats::{Reader, quant};
 use crate::model::arch::Body;
 use crate::model::blocks::names;
+use crate::model::unread::Readable;
 use crate::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use crate::plan::executor::WeightId;
 use crate::plan::{ExecError, Executor, Precision};
@@ -85,7 +86,7 @@ enum Target {
     Vector(WeightId, TensorDesc, Vec<u8>),
     /// Gathered for the host.
     Host(TensorDesc, Vec<u8>),
-    /// Read by no plan.
+    /// Harmless, and read by no plan.
     Unused,
 }
 
@@ -102,6 +103,8 @@ pub struct Loader {
     tensors: Vec<TensorDesc>,
     targets: Vec<Target>,
     head: Option<ModelHead>,
+    /// What plans of it read, once the metadata is known.
+    readable: Option<Readable>,
     started: f64,
     header_ms: f64,
     /// Bytes since the event loop last ran.
@@ -160,6 +163,7 @@ impl Loader {
             tensors: Vec::new(),
             targets: Vec::new(),
             head: None,
+            readable: None,
             started,
             header_ms: 0.0,
             since_breath: 0,
@@ -324,7 +328,6 @@ impl Loader {
 
     /// The header of a part is there: the first one also has the metadata.
     fn take_header(&mut self) -> Result<(), SessionError> {
-        let Some(tensors) = self.reader.tensors() else { return Ok(()) };
         let metadata = match (&self.beside, self.reader.gguf()) {
             (Some(beside), _) => beside,
             (None, Some(header)) => {
@@ -333,14 +336,22 @@ impl Loader {
             }
             (None, None) => return Ok(()),
         };
-        let descs: Vec<Option<TensorDesc>> =
-            tensors.iter().map(|tensor| by_gguf_name(tensor, self.beside.is_some())).collect();
-        self.tensors.extend(descs.iter().flatten().cloned());
+        let first = match self.head {
+            None => Some(read_head(metadata, &self.host)?),
+            Some(_) => None,
+        };
+        let readable = match (&first, &mut self.readable) {
+            (Some(head), readable) => readable.insert(Readable::of(&head.config)?),
+            (None, Some(readable)) => readable,
+            (None, None) => return Ok(()),
+        };
         // Everything that can be refused is refused before memory is taken and anybody waits for weights.
-        if self.head.is_none() {
+        let descs = readable.tensors_of(&self.reader)?;
+        self.tensors.extend(descs.iter().flatten().cloned());
+        if let Some(head) = first.or_else(|| self.head.take()) {
             let whole = self.beside.is_some() || self.parts.missing() == 0;
             let tensors = whole.then(|| self.tensors.clone());
-            self.head = Some(examine(metadata, tensors, &self.options, &self.host)?);
+            self.head = Some(examine(head, tensors, &self.options)?);
         }
         for desc in descs {
             self.targets.push(match desc {
@@ -352,20 +363,12 @@ impl Loader {
     }
 }
 
-/// A tensor by GGUF's name; `None` for one of a safetensors file that no plan reads.
-pub(super) fn by_gguf_name(tensor: &TensorInfo, safetensors: bool) -> Option<TensorDesc> {
-    let desc = tensor.desc.clone();
-    if safetensors { Some(TensorDesc { name: hf::gguf_name(&desc.name)?, ..desc }) } else { Some(desc) }
-}
-
-/// Reads the metadata, and refuses what can't run; without tensors, what can be said without them.
+/// Refuses what can't run; without tensors, what can be said without them.
 pub(super) fn examine(
-    metadata: &Metadata,
+    mut head: ModelHead,
     tensors: Option<Vec<TensorDesc>>,
     options: &LoadOptions,
-    host: &Host,
 ) -> Result<ModelHead, SessionError> {
-    let mut head = read_head(metadata, host)?;
     let context = wanted_context(options, &head.config)?;
     if let Some(tensors) = tensors {
         head.tensors = tensors;
@@ -403,7 +406,7 @@ pub(super) fn wanted_context(options: &LoadOptions, config: &Config) -> Result<u
 }
 
 /// The metadata of a model: configuration and tokenizer.
-fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
+pub(super) fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
     let config = Config::from_metadata(metadata)?;
     let before = host.now();
     let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);

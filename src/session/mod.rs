@@ -95,9 +95,9 @@ pub struct SessionInfo {
     /// Architecture.
     pub architecture: &'static str,
     /// Number of weights.
-    pub parameters: usize,
+    pub parameters: u64,
     /// Bytes of weights in the file.
-    pub weight_bytes: usize,
+    pub weight_bytes: u64,
     /// Size of the vocabulary.
     pub vocabulary: usize,
     /// Positions that the cache holds.

@@ -167,6 +167,7 @@ impl Session {
             };
             let value = plan.find(&cache.name).ok_or_else(unknown)?;
             let state = self.model.executor.read(ready.plan, value).await?;
+            self.model.breathe_if_due().await;
             for head in 0..cache.heads {
                 for position in if cache.local { oldest } else { 0 }..ids.len() {
                     out.extend(state.get(cache.slot(head, position)).ok_or_else(unknown)?);

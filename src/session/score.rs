@@ -80,6 +80,7 @@ impl Session {
                 };
                 let chosen = row.get(next as usize).ok_or_else(missing)?;
                 total += log_sum_exp(row) - f64::from(*chosen);
+                self.model.pause("scoring").await?;
             }
             pos += chunk.len();
         }

@@ -113,6 +113,7 @@ impl SpanReader {
             let tokens = self.model.tokenizer.encode(text.get(word.clone()).unwrap_or_default(), plain)?;
             words.resize(words.len() + tokens.len(), word);
             ids.extend(tokens);
+            self.model.pause("reading").await?;
         }
         // [CLS], and [SEP] behind each.
         let room = self.max_tokens.saturating_sub(question.len() + 3);

@@ -8,7 +8,9 @@ use crate::formats::quant::{dequantise, quantise};
 use crate::formats::safetensors::SafetensorsReader;
 use crate::formats::{FormatError, Reader, TensorInfo};
 use crate::model::blocks::names;
-use crate::model::hf;
+use crate::model::unread::Readable;
+use crate::model::{Config, hf};
+use crate::plan::ExecError;
 use crate::session::SessionError;
 use crate::tensor::{DType, TensorDesc, first_not_finite};
 use crate::tokenizer::Tokenizer;
@@ -120,9 +122,13 @@ impl Quantiser {
             && let Some(tensors) = self.reader.tensors()
         {
             let output = match (&self.beside, self.reader.gguf()) {
-                (Some(beside), _) => Output::new(self.target, tensors, beside, hf::gguf_name)?,
+                (Some(beside), _) => {
+                    let readable = Readable::of(&Config::from_metadata(beside)?)?;
+                    Output::new(self.target, tensors, beside, readable.tensors_of(&self.reader)?)?
+                }
                 (None, Some(header)) => {
-                    Output::new(self.target, tensors, &header.metadata, |name| Some(name.to_owned()))?
+                    let written = tensors.iter().map(|tensor| Some(tensor.desc.clone())).collect();
+                    Output::new(self.target, tensors, &header.metadata, written)?
                 }
                 (None, None) => return Ok(out),
             };
@@ -149,11 +155,12 @@ impl Quantiser {
 }
 
 impl Output {
+    /// For tensors of a file and what they are called in the one that is written; `None` for those that are left out.
     fn new(
         target: DType,
         tensors: &[TensorInfo],
         metadata: &Metadata,
-        rename: fn(&str) -> Option<String>,
+        written: Vec<Option<TensorDesc>>,
     ) -> Result<Self, SessionError> {
         refuse_split(metadata)?;
         let mut head = GgufHead::new();
@@ -169,7 +176,7 @@ impl Output {
         order.sort_by_key(|(_, info)| info.offset);
         let mut conversions = vec![None; tensors.len()];
         for (index, TensorInfo { desc, .. }) in order {
-            let Some(name) = rename(&desc.name) else { continue };
+            let Some(Some(TensorDesc { name, .. })) = written.get(index).cloned() else { continue };
             let (dtype, fell_back) = type_for(target, desc, &name);
             let bytes = head.tensor(&name, dtype, desc.shape.clone())?;
             if let Some(conversion) = conversions.get_mut(index) {
@@ -210,12 +217,7 @@ impl Output {
                     .iter()
                     .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
                     .collect();
-                running
-                    .into_iter()
-                    .map(|thread| {
-                        thread.join().unwrap_or(Err(SessionError::Cancelled { operation: "converting" }))
-                    })
-                    .collect()
+                running.into_iter().map(|thread| ended(name, thread.join())).collect()
             }),
         };
         for part in done {
@@ -231,6 +233,19 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// What a thread gave. A panic is a fault of ours, and must not pass for somebody's wish to stop.
+fn ended<T>(name: &str, thread: std::thread::Result<Result<T, SessionError>>) -> Result<T, SessionError> {
+    thread.unwrap_or_else(|_| {
+        Err(ExecError::Mismatch {
+            operation: "conversion",
+            name: name.to_owned(),
+            expected: "a thread that ends".to_owned(),
+            got: "one that panicked: please report this file".to_owned(),
+        }
+        .into())
+    })
 }
 
 /// What some rows became.
@@ -308,4 +323,17 @@ fn whole_metadata(files: &hf::Files) -> Result<Metadata, SessionError> {
     let metadata = hf::metadata(files)?;
     let keys = Tokenizer::from_metadata(&metadata)?.gguf_keys();
     Ok(metadata.iter().map(|(key, value)| (key.to_owned(), value.clone())).chain(keys).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_no_abort() {
+        let thread = std::thread::spawn(|| -> Result<(), SessionError> { panic!("a thread of the test") });
+        let error = ended("blk.0.ffn_up.weight", thread.join()).expect_err("it panicked");
+        assert_eq!(error.code(), "ERR_INTERNAL");
+        assert!(error.to_string().contains("blk.0.ffn_up.weight"), "{error}");
+    }
 }

@@ -149,7 +149,7 @@ impl Request {
 pub(super) struct Info {
     pub name: String,
     pub architecture: &'static str,
-    pub parameters: usize,
+    pub parameters: u64,
     pub vocabulary: usize,
     pub context: usize,
     pub trained_context: usize,
@@ -296,8 +296,8 @@ pub(super) struct End {
 /// Bytes.
 #[derive(Serialize)]
 pub(super) struct Memory {
-    pub weights: usize,
-    pub kv: usize,
-    pub scratch: usize,
+    pub weights: u64,
+    pub kv: u64,
+    pub scratch: u64,
     pub tokenizer: usize,
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use rushlight::formats::TensorInfo;
 use rushlight::formats::gguf::{Metadata, SplitSet, SplitTensor};
 use rushlight::model::arch::Body;
-use rushlight::model::{self, Config, Head, PlanOptions, hf};
+use rushlight::model::unread::Readable;
+use rushlight::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use rushlight::plan::{Extent, Plan, Storage, ValueId, memory};
 use rushlight::session::MAX_CHUNK;
 use rushlight::tensor::{DType, TensorDesc};
@@ -24,10 +25,10 @@ const VALUE_WIDTH: usize = 70;
 /// Bytes that running a model takes.
 struct MemoryPlan {
     context: usize,
-    weights: usize,
-    kv: usize,
-    rope: usize,
-    temporaries: usize,
+    weights: u64,
+    kv: u64,
+    rope: u64,
+    temporaries: u64,
     steps: usize,
 }
 
@@ -36,13 +37,11 @@ struct Contents {
     /// First line of the table.
     title: String,
     format: &'static str,
-    /// GGUF's version.
+    /// GGUF's version; `None` for safetensors.
     version: Option<u32>,
     metadata: Metadata,
     /// With their names in the file.
     tensors: Vec<SplitTensor>,
-    /// What plans are made with, by GGUF's names.
-    descs: Vec<TensorDesc>,
 }
 
 impl Contents {
@@ -67,22 +66,17 @@ impl Contents {
             version: Some(first.version),
             metadata: parts.metadata().clone(),
             tensors: parts.tensors().to_vec(),
-            descs: parts.tensors().iter().map(|tensor| tensor.info.desc.clone()).collect(),
         })
     }
 
     fn safetensors(folder: &Folder) -> Result<Self, CliError> {
         let metadata = hf::metadata(&folder.files)?;
         let header = read_safetensors_header(&folder.weights)?;
-        let named = |info: &TensorInfo| {
-            Some(TensorDesc { name: hf::gguf_name(&info.desc.name)?, ..info.desc.clone() })
-        };
         Ok(Contents {
             title: "safetensors; metadata as GGUF would have it, of the files beside it".to_owned(),
             format: "safetensors",
             version: None,
             metadata,
-            descs: header.tensors.iter().filter_map(named).collect(),
             tensors: header.tensors.into_iter().map(|info| SplitTensor { part: 0, info }).collect(),
         })
     }
@@ -91,8 +85,8 @@ impl Contents {
         self.tensors.iter().map(|tensor| &tensor.info)
     }
 
-    fn bytes(&self) -> usize {
-        self.tensors().map(|tensor| tensor.bytes).sum()
+    fn bytes(&self) -> u64 {
+        self.tensors().map(|tensor| tensor.bytes as u64).sum()
     }
 }
 
@@ -125,6 +119,14 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
 
 fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryPlan), CliError> {
     let config = Config::from_metadata(&contents.metadata)?;
+    let readable = Readable::of(&config)?;
+    let read = |desc: &TensorDesc| match contents.version {
+        Some(_) => readable.gguf(desc),
+        None => readable.safetensors(desc),
+    };
+    let descs: Result<Vec<Option<TensorDesc>>, ModelError> =
+        contents.tensors().map(|tensor| read(&tensor.desc)).collect();
+    let descs: Vec<TensorDesc> = descs?.into_iter().flatten().collect();
     let default = config.encoder.map_or(config.context.min(4096), |encoder| encoder.max_tokens);
     let context = args.context.unwrap_or(default);
     if args.context.is_some() && !(2..=config.context).contains(&context) {
@@ -139,24 +141,19 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
         Body::Decoder => {
             let max_tokens = MAX_CHUNK.min(context);
             let options = PlanOptions { context, max_tokens, kv, head: Head::Logits };
-            (model::build(&config, &contents.descs, options)?, max_tokens)
+            (model::build(&config, &descs, options)?, max_tokens)
         }
         // One text of the longest.
-        Body::Encoder => (model::build_encoder(&config, &contents.descs, 1)?, context),
+        Body::Encoder => (model::build_encoder(&config, &descs, 1)?, context),
     };
     let extent = Extent { tokens: max_tokens, pos: 0 };
-    let stored = |storage: Storage| -> usize {
+    let stored = |storage: Storage| -> u64 {
         let ids = (0..plan.values.len() as u32).map(ValueId);
-        ids.filter(|id| plan.value(*id).storage == storage)
-            .map(|id| {
-                let operand = plan.operand(id, extent);
-                operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()
-            })
-            .sum()
+        ids.filter(|id| plan.value(*id).storage == storage).map(|id| plan.operand(id, extent).bytes()).sum()
     };
     let memory = MemoryPlan {
         context,
-        weights: contents.bytes(),
+        weights: descs.iter().filter_map(TensorDesc::bytes).map(|bytes| bytes as u64).sum(),
         kv: stored(Storage::State),
         rope: stored(Storage::Input),
         temporaries: memory::assign(&plan, extent).total_bytes() + stored(Storage::Output),
@@ -167,7 +164,7 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
 
 fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
     let metadata = &contents.metadata;
-    let elements: usize = contents.tensors().filter_map(|tensor| tensor.desc.shape.elements()).sum();
+    let elements: u64 = contents.tensors().map(|tensor| tensor.desc.shape.count()).sum();
     writeln!(
         out,
         "{}\n{:.1} million weights in {}",
@@ -177,7 +174,7 @@ fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
     )?;
     for dtype in DType::WEIGHTS {
         let of_type = || contents.tensors().filter(|tensor| tensor.desc.dtype == dtype);
-        let bytes: usize = of_type().map(|tensor| tensor.bytes).sum();
+        let bytes: u64 = of_type().map(|tensor| tensor.bytes as u64).sum();
         if bytes > 0 {
             writeln!(out, "  {:5} {:>4} tensors {:>10}", dtype.name(), of_type().count(), size(bytes))?;
         }
@@ -197,7 +194,7 @@ fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
             "  {:width$}  {:5} {shape:>16} {:>10}",
             desc.name,
             desc.dtype.name(),
-            size(tensor.bytes)
+            size(tensor.bytes as u64)
         )?;
     }
     Ok(())

@@ -46,7 +46,7 @@ pub fn note(line: &str) {
 }
 
 /// Bytes in the largest decimal unit that leaves a whole number before the point.
-pub fn size(bytes: usize) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

@@ -40,7 +40,7 @@ pub fn run(args: &PrefixArgs) -> Result<(), CliError> {
         if args.common.json {
             return print(&format!("{}\n", json!({ "tokens": tokens, "bytes": bytes.len(), "kv": kv })));
         }
-        note(&format!("{tokens} tokens, {} ({kv}), in {}", size(bytes.len()), args.output.display()));
+        note(&format!("{tokens} tokens, {} ({kv}), in {}", size(bytes.len() as u64), args.output.display()));
         Ok(())
     })
 }

@@ -39,7 +39,7 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ERR_QUOTA: ["There is no room to keep the model", "The browser gives this page less storage than the file needs. Delete other models under “Models”, or free some disk space."],
   ERR_STORAGE: ["The browser refused to store the model", "In a private window, or with site data blocked, nothing can be kept. Allow it, or choose the file itself."],
   ERR_UNSUPPORTED: ["This kind of model file is not supported", "It stores its weights in a way that this version does not read. Look for the same model as Q4_K_M or Q8_0."],
-  ERR_UNSUPPORTED_MODEL: ["This model is not supported", "Rushlight does not know its architecture yet."],
+  ERR_UNSUPPORTED_MODEL: ["This model is not supported", "Rushlight does not know its architecture yet, or not the part that the line below names."],
   ERR_UNSUPPORTED_TOKENIZER: ["This model’s tokenizer is not supported", "Rushlight does not know it yet."],
   ERR_INTERNAL: ["Rushlight made a mistake", "Please report it with the line below."],
   // Of the page.
