@@ -16,6 +16,7 @@
 export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, Passage } from "./ask.js";
 export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ChatMessage } from "./chat.js";
+export { conversations, type Conversations, type SavedConversation } from "./conversations.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
@@ -26,6 +27,7 @@ export type {
   BackendInfo,
   BuildChoice,
   CacheChoice,
+  CallOptions,
   EmbedOptions,
   GenerateOptions,
   GenerateStats,

@@ -3,6 +3,7 @@
 import type { AdapterMessage } from "./chat-model.js";
 import { RushlightError } from "./index.js";
 import type { ChatCompletionRequest, ContentPart, MessageParam } from "./openai-types.js";
+import { SEEDS, seedBits } from "./seed.js";
 import type { GenerateOptions } from "./types.js";
 
 /** What is asked for. */
@@ -18,7 +19,7 @@ export interface Asked {
 const MOST_LOGPROBS = 20;
 
 /** Seeds are drawn below this. */
-const SEEDS = 2 ** 32;
+const DRAWN = 2 ** 32;
 
 /** Parameters that would change what the answer means, and why they cannot. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -110,7 +111,7 @@ function readOptions(request: ChatCompletionRequest): GenerateOptions {
     temperature: request.temperature ?? 1,
     seed: request.seed ?? randomSeed(),
   };
-  whole("seed", options.seed ?? 0, Number.MAX_SAFE_INTEGER);
+  if (seedBits(options.seed) === undefined) throw bad(`seed: expected ${SEEDS}, got ${String(options.seed)}`);
   const numbers = {
     topP: request.top_p,
     topK: request.top_k,
@@ -133,7 +134,7 @@ function readOptions(request: ChatCompletionRequest): GenerateOptions {
 
 /** Without a seed OpenAI's answers differ from one another; ours would all be the same. */
 function randomSeed(): number {
-  return Math.floor(Math.random() * SEEDS);
+  return Math.floor(Math.random() * DRAWN);
 }
 
 function readMessages(messages: readonly MessageParam[]): AdapterMessage[] {

@@ -4,11 +4,15 @@ import { opfsFolder } from "./files.js";
 import { webLocks } from "./locks.js";
 import { type Space, Store } from "./store.js";
 
+/** The origin's storage; `undefined` on servers, and where the browser or the address has none. */
+export function storageManager(): StorageManager | undefined {
+  return (globalThis.navigator as { readonly storage?: StorageManager } | undefined)?.storage;
+}
+
 /** The origin's storage, as far as it says. */
 export const space: Space = {
   async estimate() {
-    const storage = (globalThis.navigator as { readonly storage?: StorageManager } | undefined)?.storage;
-    const { usage, quota } = (await storage?.estimate()) ?? {};
+    const { usage, quota } = (await storageManager()?.estimate()) ?? {};
     return usage === undefined || quota === undefined ? undefined : { usage, quota };
   },
 };
