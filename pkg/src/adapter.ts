@@ -2,6 +2,7 @@
 // differ in what they have of it: everything is looked at with care, since `auto` has the CPU to fall back on.
 
 import type { AdapterHint } from "./engine.js";
+import { messageOf } from "./errors.js";
 import { LATE, within } from "./late.js";
 
 /** The adapter, or why there is none. */
@@ -39,7 +40,7 @@ export async function askAdapter(patienceMs = PATIENCE_MS): Promise<AdapterAnswe
     if (adapter == null) return { missing: "the browser offers no WebGPU adapter" };
     return { adapter: describeAdapter(adapter, await infoOf(adapter, patienceMs)) };
   } catch (error) {
-    return { missing: `the browser refused a WebGPU adapter: ${error instanceof Error ? error.message : String(error)}` };
+    return { missing: `the browser refused a WebGPU adapter: ${messageOf(error)}` };
   }
 }
 
@@ -55,7 +56,7 @@ async function infoOf(adapter: AdapterLike, patienceMs: number): Promise<Info> {
 
 /** Name and kind of an adapter. Any field may be empty or missing: browsers hide what could identify a visitor. */
 export function describeAdapter(adapter: AdapterLike, info: Info = adapter.info ?? {}): AdapterHint {
-  const [vendor = "", architecture = "", device = "", description = ""] = [info.vendor, info.architecture, info.device, info.description];
+  const { vendor, architecture = "", device, description = "" } = info;
   const fallback = info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
   const software = fallback || SOFTWARE.test(`${description} ${architecture}`);
   const name = description || [vendor, architecture, device].filter(Boolean).join(" ");

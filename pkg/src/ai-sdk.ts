@@ -23,8 +23,7 @@ import type {
 
 import { type Call, readCall } from "./ai-sdk-call.js";
 import type { ChatModel } from "./chat-model.js";
-import { RushlightError } from "./index.js";
-import { leavable } from "./leaving.js";
+import { leavable, RushlightError } from "./index.js";
 import type { GenerateStats } from "./types.js";
 
 export type { AdapterMessage, ChatAnswer, ChatModel } from "./chat-model.js";

@@ -1,8 +1,9 @@
+import { guarded } from "./conversations.js";
 import { RushlightError } from "./errors.js";
 import { addressOf } from "./file-source.js";
-import { browserStore, space, storageManager } from "./store/browser.js";
+import { browserCatalogue, space, storageManager } from "./store/browser.js";
 import { storedBytes } from "./store/journal.js";
-import type { Store } from "./store/store.js";
+import type { Catalogue } from "./store/catalogue.js";
 
 /** A file that the browser keeps, or a part of one. */
 export interface CachedFile {
@@ -40,7 +41,7 @@ export interface Cache {
 /** The model files that the browser keeps for this page's origin. Where it keeps none, as on servers, there is nothing and no error. */
 export const cache: Cache = {
   async list() {
-    const entries = (await guarded("listing what is stored", async () => (await browserStore())?.list())) ?? [];
+    const entries = (await guarded("listing what is stored", async () => (await browserCatalogue())?.list())) ?? [];
     const files = entries.map((entry): CachedFile => {
       const { url, bytes, complete, lastUsed, etag } = entry;
       const stored = storedBytes(entry);
@@ -51,7 +52,7 @@ export const cache: Cache = {
 
   async delete(from) {
     return await guarded("deleting what is stored", async () => {
-      const store = await browserStore();
+      const store = await browserCatalogue();
       if (store === undefined) return false;
       const keys = await keysOf(store, from);
       const removed = [];
@@ -74,7 +75,7 @@ export const cache: Cache = {
 };
 
 /** What is meant: a key that files are stored under, with those that belong to it; else an address. */
-async function keysOf(store: Store, from: string | URL): Promise<string[]> {
+async function keysOf(store: Catalogue, from: string | URL): Promise<string[]> {
   if (typeof from === "string") {
     // Addresses are stored without a fragment: what has one belongs to a key.
     const own = (await store.list()).map(({ url }) => url).filter((key) => key === from || key.startsWith(`${from}#`));
@@ -85,7 +86,7 @@ async function keysOf(store: Store, from: string | URL): Promise<string[]> {
   return [address.href];
 }
 
-async function remove(store: Store, key: string): Promise<boolean> {
+async function remove(store: Catalogue, key: string): Promise<boolean> {
   const release = await store.lock(key, { mode: "exclusive", now: true });
   if (release === undefined) {
     throw new RushlightError("ERR_STORAGE", `${key} is being loaded, here or in another tab: delete it when that has ended`);
@@ -97,16 +98,5 @@ async function remove(store: Store, key: string): Promise<boolean> {
     return entry !== undefined;
   } finally {
     release();
-  }
-}
-
-/** What the browser says when its storage fails, as one of our errors. */
-async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof RushlightError) throw cause;
-    const said = cause instanceof Error ? `: ${cause.message}` : "";
-    throw new RushlightError("ERR_STORAGE", `${what} failed${said}`, { cause });
   }
 }

@@ -1,7 +1,7 @@
 // The page's side of the channel: requests out, answers to whoever asked.
 
 import type { AskStage } from "./ask.js";
-import { abortError, type ErrorData, fromErrorData, RushlightError } from "./errors.js";
+import { abortError, type ErrorData, fromErrorData, messageOf, RushlightError } from "./errors.js";
 import type { Channel, Reply, Request } from "./protocol.js";
 import type { ThreadsWanted } from "./threads.js";
 import type { LoadProgress, Piece } from "./types.js";
@@ -58,8 +58,7 @@ export class Connection {
         this.#channel.postMessage({ ...body, id });
       } catch (cause) {
         // A proxy, a function, something with a handle on the page: the worker has not heard of it and will not answer.
-        const said = cause instanceof Error ? cause.message : String(cause);
-        reject(new RushlightError("ERR_BAD_ARGUMENT", `${body.type}: what was given cannot be sent to the worker: ${said}`, { cause }));
+        reject(new RushlightError("ERR_BAD_ARGUMENT", `${body.type}: what was given cannot be sent to the worker: ${messageOf(cause)}`, { cause }));
         return;
       }
       this.#pending.set(id, { ...listeners, resolve, reject });

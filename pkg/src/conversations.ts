@@ -1,7 +1,7 @@
 // Conversations in the origin's private files (OPFS), one file each. One that was left half written is never taken for a whole one: a
 // file is replaced when all of the new one is there, and where a browser can't do that the core's checksum tells.
 
-import { RushlightError } from "./errors.js";
+import { messageOf, RushlightError } from "./errors.js";
 import { originFolder } from "./store/files.js";
 
 const FOLDERS = ["rushlight", "conversations"];
@@ -66,38 +66,34 @@ export const conversations: Conversations = {
   async list() {
     const root = await originFolder();
     if (root === undefined) return [];
-    try {
+    return await guarded("listing the conversations", async () => {
       const all = await folder(root);
       const found: SavedConversation[] = [];
       for await (const file of (all as unknown as { keys(): AsyncIterable<string> }).keys()) {
         const name = nameOf(file);
         if (name === undefined) continue;
         const { size, lastModified } = await (await all.getFileHandle(file)).getFile();
-        found.push({ name, bytes: size, saved: lastModified });
+        // What was made and never filled is none.
+        if (size > 0) found.push({ name, bytes: size, saved: lastModified });
       }
       return found.sort((a, b) => b.saved - a.saved);
-    } catch (error) {
-      throw storageError("listing the conversations", error);
-    }
+    });
   },
 
   async delete(name) {
     const file = fileName(checkName(name));
     const root = await originFolder();
     if (root === undefined) return false;
-    try {
-      await (await folder(root)).removeEntry(file);
-      return true;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw storageError("deleting the conversation", error);
-    }
+    return await guarded("deleting the conversation", async () => {
+      const all = await folder(root);
+      return await unlessMissing(all.removeEntry(file).then(() => true), false);
+    });
   },
 };
 
 /** Keeps a conversation. */
 export async function writeConversation(root: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
-  try {
+  await guarded("saving the conversation", async () => {
     const [all, to] = [await folder(root), fileName(name)];
     const file = (await all.getFileHandle(to, { create: true })) as SyncFile;
     const atomic: Partial<Pick<FileSystemFileHandle, "createWritable">> = file;
@@ -111,11 +107,15 @@ export async function writeConversation(root: FileSystemDirectoryHandle, name: s
     } else {
       const unfinished = (await all.getFileHandle(to + UNFINISHED, { create: true })) as SyncFile;
       await writeAll(unfinished, bytes);
-      await unfinished.move?.(to);
+      try {
+        await unfinished.move?.(to);
+      } catch {
+        // Not every browser puts a file in the place of another.
+        await all.removeEntry(to);
+        await unfinished.move?.(to);
+      }
     }
-  } catch (error) {
-    throw storageError("saving the conversation", error);
-  }
+  });
 }
 
 async function writeAll(file: SyncFile, bytes: Uint8Array): Promise<void> {
@@ -136,19 +136,21 @@ async function writeAll(file: SyncFile, bytes: Uint8Array): Promise<void> {
 
 /** The conversation of this name, if there is one. */
 export async function readConversation(root: FileSystemDirectoryHandle, name: string): Promise<Uint8Array | undefined> {
-  try {
-    const file = await (await folder(root)).getFileHandle(fileName(name));
-    const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
+  return await guarded("reading the conversation", async () => {
+    const file = await unlessMissing((await folder(root)).getFileHandle(fileName(name)), undefined);
+    const bytes = await (await file?.getFile())?.arrayBuffer();
     // What was made and never filled is none.
-    return bytes.length === 0 ? undefined : bytes;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw storageError("reading the conversation", error);
-  }
+    return bytes === undefined || bytes.byteLength === 0 ? undefined : new Uint8Array(bytes);
+  });
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "NotFoundError";
+async function unlessMissing<T>(work: Promise<T>, otherwise: T): Promise<T>;
+async function unlessMissing<T>(work: Promise<T>, otherwise: undefined): Promise<T | undefined>;
+async function unlessMissing<T>(work: Promise<T>, otherwise: T | undefined): Promise<T | undefined> {
+  return await work.catch((error: unknown) => {
+    if (error instanceof DOMException && error.name === "NotFoundError") return otherwise;
+    throw error;
+  });
 }
 
 async function folder(root: FileSystemDirectoryHandle): Promise<FileSystemDirectoryHandle> {
@@ -157,8 +159,13 @@ async function folder(root: FileSystemDirectoryHandle): Promise<FileSystemDirect
   return folder;
 }
 
-function storageError(what: string, cause: unknown): RushlightError {
-  const said = cause instanceof Error ? `: ${cause.message}` : "";
-  const full = cause instanceof DOMException && cause.name === "QuotaExceededError";
-  return new RushlightError(full ? "ERR_QUOTA" : "ERR_STORAGE", `${what} failed${said}`, { cause });
+/** What the browser says when its storage fails, as one of our errors. */
+export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof RushlightError) throw cause;
+    const full = cause instanceof DOMException && cause.name === "QuotaExceededError";
+    throw new RushlightError(full ? "ERR_QUOTA" : "ERR_STORAGE", `${what} failed: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -4,7 +4,7 @@ import type { AdapterAnswer } from "./adapter.js";
 import type { World } from "./arrival/arrive.js";
 import type { Beginning } from "./arrival/beginning.js";
 import type { CorePlan, CreateOptions, EngineApi } from "./engine.js";
-import { RushlightError } from "./errors.js";
+import { messageOf, RushlightError } from "./errors.js";
 import type { Surroundings } from "./host.js";
 import { openHead, toFetch } from "./head.js";
 import { LATE, within } from "./late.js";
@@ -73,24 +73,21 @@ export async function openEngine(
 
 /** The engine on its GPU, or why there is none. */
 async function openedGpu(opening: Promise<EngineApi>, thrown: Promise<unknown>, patienceMs: number): Promise<EngineApi | string> {
-  const said = (error: unknown): string => `the GPU could not be opened: ${error instanceof Error ? error.message : String(error)}`;
-  const failed = thrown.then(said);
-  try {
-    const first = await within(patienceMs, Promise.race([opening, failed]));
-    if (typeof first === "object") return first;
-    // One that comes after all is not wanted any more.
-    opening.then(
-      (late) => {
-        late.free();
-      },
-      () => undefined,
-    );
-    return first === LATE ? `the GPU did not open within ${patienceMs / 1000} s` : first;
-  } catch (error) {
+  const said = (error: unknown): string => `the GPU could not be opened: ${messageOf(error)}`;
+  const first = await within(patienceMs, Promise.race([opening, thrown.then(said)])).catch((error: unknown) => {
     // What the core says itself it has weighed already; a trap leaves nothing that could go on.
-    if (error instanceof WebAssembly.RuntimeError || (error instanceof Error && "code" in error && typeof error.code === "string")) throw error;
+    if (error instanceof WebAssembly.RuntimeError || (error as { readonly code?: unknown }).code !== undefined) throw error;
     return said(error);
-  }
+  });
+  if (typeof first === "object") return first;
+  // One that comes after all is not wanted any more.
+  opening.then(
+    (late) => {
+      late.free();
+    },
+    () => undefined,
+  );
+  return first === LATE ? `the GPU did not open within ${patienceMs / 1000} s` : first;
 }
 
 /** What a load would take, from as much of the beginning of each file as its header has. */

@@ -97,7 +97,7 @@ export function abortError(signal?: AbortSignal): RushlightError {
 }
 
 /** What an unknown thrown value says. */
-function messageOf(value: unknown): string {
+export function messageOf(value: unknown): string {
   return value instanceof Error ? value.message : String(value);
 }
 

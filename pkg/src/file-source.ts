@@ -18,7 +18,8 @@ export function addressOf(from: string | URL): string {
     return new URL(from, base).href;
   } catch (cause) {
     const advice = base === undefined ? ": there is no page here that it could be relative to" : "";
-    throw new RushlightError("ERR_BAD_ARGUMENT", `${shown(from)} is not an address${advice}`, { cause });
+    const shown = typeof from === "string" ? from : `a value of type ${typeof from}`;
+    throw new RushlightError("ERR_BAD_ARGUMENT", `${shown} is not an address${advice}`, { cause });
   }
 }
 
@@ -30,14 +31,5 @@ function baseAddress(): string | undefined {
   } catch {
     // Deno has the property, and throws where no address was given on its command line.
     return undefined;
-  }
-}
-
-/** A value for a message; not everything can be made a text. */
-function shown(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return `a value of type ${typeof value}`;
   }
 }

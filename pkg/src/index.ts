@@ -18,6 +18,8 @@ export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ChatMessage } from "./chat.js";
 export { conversations, type Conversations, type SavedConversation } from "./conversations.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
+/** For the package's other entries. @internal */
+export { leavable } from "./leaving.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
 export { plan, type LoadPlan, type PlanOptions } from "./plan.js";

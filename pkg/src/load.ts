@@ -1,6 +1,6 @@
 import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
-import { abortError, RushlightError } from "./errors.js";
+import { abortError, messageOf, RushlightError } from "./errors.js";
 import { addressOf, fileSource } from "./file-source.js";
 import { Model } from "./model.js";
 import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
@@ -54,8 +54,7 @@ function startedBy(start: NonNullable<LoadOptions["worker"]>, build: Build["buil
   try {
     return start(build);
   } catch (cause) {
-    const said = cause instanceof Error ? `: ${cause.message}` : "";
-    throw new RushlightError("ERR_NO_BACKEND", `the worker could not be started${said}`, { cause });
+    throw new RushlightError("ERR_NO_BACKEND", `the worker could not be started: ${messageOf(cause)}`, { cause });
   }
 }
 

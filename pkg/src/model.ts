@@ -7,7 +7,7 @@ import { fileSource } from "./file-source.js";
 import { leavable } from "./leaving.js";
 import { plainData, text, texts as textList } from "./plain.js";
 import type { GenerateRequest, Prompt } from "./protocol.js";
-import { SEEDS, seedBits } from "./seed.js";
+import { seedBits } from "./seed.js";
 import type { CallOptions, EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
 
 /** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
@@ -183,8 +183,7 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
 function generateRequest(prompt: Prompt, { seed, ...options }: Omit<GenerateOptions, "signal">): GenerateRequest {
   const said = "prompt" in prompt ? { prompt: text(prompt.prompt, "prompt") } : prompt;
   const plain = plainData(options, "options") as Omit<GenerateOptions, "signal" | "seed">;
-  if (seed === undefined) return { ...plain, ...said };
-  const bits = seedBits(seed);
-  if (bits === undefined) throw new RushlightError("ERR_BAD_ARGUMENT", `seed: expected ${SEEDS}, got ${String(seed)}`);
-  return { ...plain, seed: bits, ...said };
+  // From JavaScript it may be `null`, as in OpenAI's requests.
+  if (seed == null) return { ...plain, ...said };
+  return { ...plain, seed: seedBits(seed), ...said };
 }

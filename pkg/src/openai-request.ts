@@ -3,7 +3,6 @@
 import type { AdapterMessage } from "./chat-model.js";
 import { RushlightError } from "./index.js";
 import type { ChatCompletionRequest, ContentPart, MessageParam } from "./openai-types.js";
-import { SEEDS, seedBits } from "./seed.js";
 import type { GenerateOptions } from "./types.js";
 
 /** What is asked for. */
@@ -111,7 +110,8 @@ function readOptions(request: ChatCompletionRequest): GenerateOptions {
     temperature: request.temperature ?? 1,
     seed: request.seed ?? randomSeed(),
   };
-  if (seedBits(options.seed) === undefined) throw bad(`seed: expected ${SEEDS}, got ${String(options.seed)}`);
+  const { seed } = options;
+  if (typeof seed !== "bigint" && !Number.isInteger(seed)) throw bad(`seed: expected a whole number, got ${String(seed)}`);
   const numbers = {
     topP: request.top_p,
     topK: request.top_k,

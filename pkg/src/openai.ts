@@ -11,8 +11,7 @@
  */
 
 import type { ChatModel } from "./chat-model.js";
-import { RushlightError } from "./index.js";
-import { leavable } from "./leaving.js";
+import { leavable, RushlightError } from "./index.js";
 import { type Asked, readRequest } from "./openai-request.js";
 import type {
   ChatCompletion,

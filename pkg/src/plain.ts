@@ -32,16 +32,11 @@ export function plainData(value: unknown, name: string, depth = 0): unknown {
 /** A text, or an error that names it. */
 export function text(value: unknown, name: string): string {
   if (typeof value === "string") return value;
-  throw new RushlightError("ERR_BAD_ARGUMENT", `${name}: expected a text, got ${describe(value)}`);
-}
-
-/** What something is, for messages. */
-function describe(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;
+  throw new RushlightError("ERR_BAD_ARGUMENT", `${name}: expected a text, got a value of type ${typeof value}`);
 }
 
 /** Texts, or an error that names the one that is none. */
-export function texts(value: readonly unknown[], name: string): string[] {
-  if (Array.isArray(value)) return Array.from(value as readonly unknown[], (item, at) => text(item, `${name}[${at}]`));
-  throw new RushlightError("ERR_BAD_ARGUMENT", `${name}: expected a list of texts, got ${describe(value)}`);
+export function texts(values: unknown, name: string): string[] {
+  if (!Array.isArray(values)) throw new RushlightError("ERR_BAD_ARGUMENT", `${name}: expected a list of texts`);
+  return Array.from(values as readonly unknown[], (value, at) => text(value, `${name}[${at}]`));
 }

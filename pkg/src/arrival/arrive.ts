@@ -1,10 +1,11 @@
 // One file from an address: out of the store as far as it is there, else from the network and into the store. What is handed on is
 // in order, and is what the server has or what its hashes say, or there is an error.
 
-import { abortError, RushlightError } from "../errors.js";
+import { abortError, messageOf, RushlightError } from "../errors.js";
 import { type Entry, storedBytes } from "../store/journal.js";
+import { storageError } from "../store/failure.js";
 import type { Store } from "../store/store.js";
-import { storageError, type StoredReader, type StoredWriter } from "../store/stored.js";
+import type { StoredReader, StoredWriter } from "../store/stored.js";
 import { isBegunOf, isCurrent, versionOf } from "./current.js";
 import { Download, type Layout, segmentChunks } from "./download.js";
 import type { Manifest } from "./manifest.js";
@@ -186,8 +187,7 @@ class Arriving {
     if (this.#signal.aborted || this.#wanted.onUnkept === undefined) throw error;
     this.#store = undefined;
     this.#close();
-    const said = storageError(this.#key, error);
-    this.#wanted.onUnkept(said instanceof Error ? said.message : String(said));
+    this.#wanted.onUnkept(messageOf(storageError(this.#key, error)));
   }
 
   async #discard(): Promise<void> {

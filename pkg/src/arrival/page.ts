@@ -4,7 +4,7 @@
 import { RushlightError } from "../errors.js";
 
 const TYPE = /^\s*(text\/html|application\/xhtml)/i;
-const MARKUP = /^\uFEFF?\s*<(!doctype|html|head|body|!--|\?xml|script|meta|title)/i;
+const MARKUP = /^\s*<[!?a-z]/i;
 
 /** Bytes that are looked at. */
 const LOOKED_AT = 256;
@@ -16,22 +16,11 @@ export async function unlessPage(
   url: string,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   if (!TYPE.test(headers.get("content-type") ?? "")) return body;
-  const reader = body.getReader();
-  const first = await reader.read();
-  if (MARKUP.test(new TextDecoder().decode(first.value?.subarray(0, LOOKED_AT)))) {
-    void reader.cancel().catch(() => undefined);
-    const advice = 'is this the address of the page about the file? On the Hugging Face hub, files have "resolve" in it where pages have "blob"';
-    throw new RushlightError("ERR_BAD_FILE", `${url}: the server sent a web page and no file of a model: ${advice}`);
-  }
-  return new ReadableStream({
-    start(sink) {
-      if (first.value !== undefined) sink.enqueue(first.value);
-    },
-    async pull(sink) {
-      const { done, value } = await reader.read();
-      if (done) sink.close();
-      else sink.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
+  const [looked, rest] = body.tee();
+  const reader = looked.getReader();
+  const { value } = await reader.read();
+  void reader.cancel().catch(() => undefined);
+  if (!MARKUP.test(new TextDecoder().decode(value?.subarray(0, LOOKED_AT)))) return rest;
+  void rest.cancel().catch(() => undefined);
+  throw new RushlightError("ERR_BAD_FILE", `${url}: the server sent a web page: is this the address of the page about the file?`);
 }

@@ -117,7 +117,7 @@ export class Remote {
 
   /** The failure of a part that is more than was asked for: its bytes are not those of the file at that place. */
   overfull(most: number): Passing {
-    const message = `${this.url}: the server sent more than the ${most} bytes of the part that was asked for; does it compress them?`;
+    const message = `${this.url}: the server sent more than the ${most} bytes of the part that was asked for`;
     return new Passing(new RushlightError("ERR_NETWORK", message), { otherVersion: true });
   }
 

@@ -1,7 +1,8 @@
 // The store of this browser.
 
-import { opfsFolder } from "./files.js";
-import { webLocks } from "./locks.js";
+import { Catalogue } from "./catalogue.js";
+import { type Folder, opfsFolder } from "./files.js";
+import { type Locks, webLocks } from "./locks.js";
 import { type Space, Store } from "./store.js";
 
 /** The origin's storage; `undefined` on servers, and where the browser or the address has none. */
@@ -19,7 +20,18 @@ export const space: Space = {
 
 /** The files that models are loaded from; `undefined` where the browser keeps none for this page. */
 export async function browserStore(): Promise<Store | undefined> {
+  const parts = await partsOfStore();
+  return parts && new Store(...parts, space);
+}
+
+/** The same, to be listed and removed. */
+export async function browserCatalogue(): Promise<Catalogue | undefined> {
+  const parts = await partsOfStore();
+  return parts && new Catalogue(...parts);
+}
+
+async function partsOfStore(): Promise<[Folder, Locks] | undefined> {
   const locks = webLocks();
-  const folder = locks === undefined ? undefined : await opfsFolder("rushlight", "files");
-  return locks === undefined || folder === undefined ? undefined : new Store(folder, locks, space);
+  const folder = locks && (await opfsFolder("rushlight", "files"));
+  return folder && [folder, locks];
 }
