@@ -166,6 +166,7 @@ export class Host {
     const prefix = request.prefix === null ? undefined : beside(progress.readPrefix(request.prefix, request, signal));
     const options = createOptions(request, answer, incoming);
     const { engine, missing } = await openEngine(request, answer, options, this.#surroundings, this.#watch());
+    const found = { isModel: false };
     try {
       return await cancellable(engine, signal, async () => {
         // Now that it is known what runs the model: none for a GPU.
@@ -173,6 +174,7 @@ export class Host {
         const wasmAfterHeader = await this.#takeIn(engine, incoming, progress);
         await joined;
         const info = JSON.parse(await engine.finish()) as CoreInfo;
+        found.isModel = true;
         if (prefix !== undefined) {
           const bytes = await prefix;
           progress.post();
@@ -189,7 +191,7 @@ export class Host {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
       if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
       // What was cut on its way, or is no model, must not be there for the next load.
-      if (toErrorData(error).code === "ERR_BAD_FILE") await incoming.discard();
+      if (!found.isModel && toErrorData(error).code === "ERR_BAD_FILE") await incoming.discard();
       throw error;
     }
   }

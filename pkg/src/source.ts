@@ -120,8 +120,11 @@ class Opener {
     const lengths = await Promise.all(rest.map((url, at) => lengthOf(url, this.#world, this.#signal, partKey(this.#cacheKey, at + 1))));
     const sum = (a: number | undefined, b: number | undefined): number | undefined =>
       a === undefined || b === undefined ? undefined : a + b;
+    const { onWaiting } = this.#wanted;
+    // The length of one part is not that of the model.
+    const wanted = { ...this.#wanted, onWaiting: onWaiting && ((stored: number) => { onWaiting(stored, undefined); }) };
     const part = async (url: string, at: number): Promise<IncomingFile> => {
-      const file = await this.#open({ url }, this.#wanted, partKey(this.#cacheKey, at));
+      const file = await this.#open({ url }, wanted, partKey(this.#cacheKey, at));
       this.#weights.push(file);
       return file;
     };
@@ -132,8 +135,9 @@ class Opener {
 
   /** A small file; what it is to the model names it in the store, where the model has a name of its own there. */
   async small(source: FileSource, role?: string): Promise<IncomingFile> {
-    // What was said of the weights is not said of it.
-    return await this.#open(source, { ...this.#wanted, sha256: null, manifest: null }, keyWithin(this.#cacheKey, role));
+    // What was said of the weights is not said of it, and nobody waits for it long.
+    const wanted = { ...this.#wanted, sha256: null, manifest: null, onWaiting: undefined };
+    return await this.#open(source, wanted, keyWithin(this.#cacheKey, role));
   }
 
   /** The text of a small file. */

@@ -12,7 +12,7 @@ import { Connection } from "../modules/connection.js";
 import { Host } from "../modules/host.js";
 import { loadRequest, loadThrough } from "../modules/load.js";
 import { open } from "../modules/source.js";
-import { content, hashOf, joined, manifestOf, Tab } from "./arrival_support.js";
+import { content, Disk, hashOf, joined, manifestOf, Tab } from "./arrival_support.js";
 import { fakeCore } from "./fake_engine.js";
 
 /** One that becomes a tenth when it is compressed, and one that becomes longer. */
@@ -182,6 +182,57 @@ test("what the core says of a cut file: it is gone from the store, unless a hash
       await incoming.discard();
       assert.equal((await visitor.store.list()).length, sha256 === null ? 0 : 1);
     }
+  }
+});
+
+/** Loads through a host whose store is a tab's: the world of a browser needs one. */
+function browserStorage(disk) {
+  const folder = new Tab({ disk }).folder;
+  const missing = () => new DOMException("no such entry", "NotFoundError");
+  const directory = {
+    getDirectoryHandle: async () => directory,
+    getFileHandle: async (name, { create = false } = {}) => {
+      if (!create && !disk.files.has(name)) throw missing();
+      return {
+        getFile: async () => (await folder.snapshot(name)) ?? Promise.reject(missing()),
+        createSyncAccessHandle: async () => {
+          const file = await folder.open(name);
+          return { ...file, getSize: file.size, read: (into, { at }) => file.read(into, at), write: (bytes, { at }) => (file.write(bytes, at), bytes.length) };
+        },
+      };
+    },
+    removeEntry: (name) => folder.remove(name),
+    keys: () => disk.files.keys(),
+  };
+  const locks = { request: (_, __, held) => Promise.resolve(held({})) };
+  return { storage: { getDirectory: async () => directory, estimate: async () => ({ usage: 0, quota: 1e9 }) }, locks };
+}
+
+test("a model that the core refuses is not kept, and one whose prefix is refused is", async () => {
+  [answer, file] = [part, LARGE];
+  const disk = new Disk();
+  globalThis.navigator = browserStorage(disk);
+  globalThis.FileSystemFileHandle = class { createSyncAccessHandle() {} };
+  const load = (core, options = {}) => {
+    const { port1, port2 } = new MessageChannel();
+    new Host(port2, { core, lendThreads: async () => {}, askAdapter: async () => ({ missing: "" }), openStore: async () => undefined, yieldToEvents: async () => {} });
+    return loadThrough(new Connection(port1, () => port1.close()), loadRequest(at(), options), {});
+  };
+  const stored = async () => (await new Tab({ disk }).store.list()).map(({ complete }) => complete);
+  try {
+    const model = await load(fakeCore().core);
+    assert.deepEqual([model.info.cached, model.info.cacheReason], [true, null]);
+    model.dispose();
+    await assert.rejects(load(fakeCore().core, { prefix: new File([], "empty.kv") }), { code: "ERR_BAD_FILE" });
+    assert.deepEqual(await stored(), [true], "the weights are as good as they were");
+    await assert.rejects(load(fakeCore({ failPush: "ERR_OUT_OF_MEMORY" }).core), { code: "ERR_OUT_OF_MEMORY" });
+    assert.deepEqual(await stored(), [true]);
+    // Cut on its way, in a way that nobody could see but the core.
+    await assert.rejects(load(fakeCore({ headerBytes: 1e9 }).core), { code: "ERR_BAD_FILE" });
+    assert.deepEqual(await stored(), []);
+  } finally {
+    delete globalThis.navigator;
+    delete globalThis.FileSystemFileHandle;
   }
 });
 
