@@ -76,7 +76,7 @@ async function openedGpu(opening: Promise<EngineApi>, thrown: Promise<unknown>, 
   const said = (error: unknown): string => `the GPU could not be opened: ${messageOf(error)}`;
   const first = await within(patienceMs, Promise.race([opening, thrown.then(said)])).catch((error: unknown) => {
     // What the core says itself it has weighed already; a trap leaves nothing that could go on.
-    if (error instanceof WebAssembly.RuntimeError || (error as { readonly code?: unknown }).code !== undefined) throw error;
+    if (error instanceof WebAssembly.RuntimeError || typeof (error as { readonly code?: unknown } | null)?.code === "string") throw error;
     return said(error);
   });
   if (typeof first === "object") return first;

@@ -108,6 +108,7 @@ async function opened(createEngine, { backend = "auto", escape } = {}) {
 const GPUS = [
   ["never", never, undefined, /did not open within 0\.05 s/],
   ["fails", () => Promise.reject(new TypeError("adapter.limits is undefined")), undefined, /adapter\.limits is undefined/],
+  ["fails as browsers do", () => Promise.reject(new DOMException("the device was refused", "OperationError")), undefined, /the device was refused/],
   ["throws where no promise hears it", never, new TypeError("requestDevice is not a function"), /requestDevice is not a function/],
 ];
 
