@@ -31,6 +31,8 @@ export interface ArrivalRequest {
   /** An address, or `auto`. */
   readonly manifest: string | null;
   readonly connections: number;
+  /** What the model's file is stored under in place of its address. */
+  readonly cacheKey?: string;
 }
 
 /** The load options that can be posted. */
@@ -56,7 +58,7 @@ export type GenerateRequest = Omit<GenerateOptions, "signal"> & Prompt;
 /** What an answer answers. */
 export type Prompt =
   | { readonly prompt: string }
-  | { readonly messages: readonly ChatMessage[]; readonly overflow: NonNullable<ChatOptions["overflow"]> };
+  | { readonly messages: readonly ChatMessage[]; readonly overflow?: NonNullable<ChatOptions["overflow"]> };
 
 /** From the page. A `cancel` names the request that it ends. */
 export type Request =

@@ -13,6 +13,7 @@ import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
+import gpuFaults from "./tests/gpu_faults.mjs";
 import kernels from "./tests/kernels.mjs";
 import lostDevice from "./tests/lost_device.mjs";
 import memory from "./tests/memory.mjs";
@@ -43,6 +44,7 @@ const tests = [
   ...webkit, // A third engine.
   ...failures, // Each failure with its own message.
   ...lostDevice, // A GPU that goes away.
+  ...gpuFaults, // GPUs that do not say what they are, or do not open.
   ...stop, // Stop ends a load, a prefill, a decode.
   ...threads, // Which build runs on how many threads, and that threads come and go.
   ...arrival, // Files are stored, resumed, shared between tabs, refused.
