@@ -4,9 +4,10 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 
 import { askDocuments } from "./state/asking";
+import { lookUp } from "./state/cached";
 import { generate } from "./state/playing";
 import { applyPresets, followAddress, view } from "./state/presets";
-import { state, stop } from "./state/work";
+import { busy, state, stop } from "./state/work";
 import { App } from "./views/App";
 
 applyPresets();
@@ -24,6 +25,11 @@ effect(() => {
     if (link.getAttribute("href") === `#${view.value}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+});
+
+// What is kept changes with each load; where that cannot be told, the list of models says why.
+effect(() => {
+  if (!busy.value) void lookUp(true);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -107,8 +107,11 @@ function nameOf(from) {
   return Object.fromEntries(Object.entries(from).map(([which, file]) => [which, file.webkitRelativePath || file.name]));
 }
 
+/** Where the package would fetch it from. */
+const addressOf = (from) => (typeof from === "string" ? new URL(from, document.baseURI).href : undefined);
+
 export async function loadModel(from, { signal, onProgress, ...options } = {}) {
-  script.calls.push({ call: "loadModel", from: nameOf(from), options });
+  script.calls.push({ call: "loadModel", from: nameOf(from), address: addressOf(from), options });
   failWhere(EMBEDDERS.test(JSON.stringify(nameOf(from))) ? "embedder" : "load");
   for (let step = 0; step <= 20; step++) {
     check(signal);
@@ -201,9 +204,13 @@ function paragraphs(text, words) {
   return ranges.slice(-2).reverse();
 }
 
-export async function plan(from) {
-  script.calls.push({ call: "plan", from: String(from) });
+export async function plan(from, { signal, ...options } = {}) {
+  script.calls.push({ call: "plan", from: nameOf(from), address: addressOf(from), options });
   failWhere("plan");
+  if (options.context === 0) throw new RushlightError("ERR_BAD_ARGUMENT", "context: expected a whole number over 0, got 0");
+  await holdAt("plan", signal);
+  const gpu = options.backend === "gpu";
+  const file = script.files.find(({ url }) => url === addressOf(from));
   return {
     ok: true,
     reason: "It fits into memory, and the whole context with it.",
@@ -213,13 +220,13 @@ export async function plan(from) {
     quantisation: "Q4_K_M",
     parameters: 268_098_176,
     fileBytes: BYTES,
-    fetchBytes: BYTES,
-    memoryBytes: 296_000_000,
-    backend: { kind: "cpu", device: "4 threads", reason: "the browser offers no WebGPU adapter" },
-    context: 4096,
+    fetchBytes: from instanceof File ? 0 : BYTES - (file?.stored ?? 0),
+    memoryBytes: options.kv === "f32" ? 314_000_000 : 296_000_000,
+    backend: gpu ? { kind: "gpu", device: "an adapter", reason: "it was asked for" } : { kind: "cpu", device: "4 threads", reason: "the browser offers no WebGPU adapter" },
+    context: options.context ?? 4096,
     trainedContext: 32_768,
     chat: false,
-    tokensPerSecond: 29,
+    tokensPerSecond: gpu ? 61 : 29,
   };
 }
 

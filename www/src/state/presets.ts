@@ -17,7 +17,8 @@ export const view = signal<View>("ask");
 /** Shows the view that the address names. */
 export function followAddress(): void {
   const name = location.hash.slice(1);
-  view.value = name in VIEWS ? (name as View) : "ask";
+  // Every object has a `constructor` and a `toString`; no view is called so.
+  view.value = Object.hasOwn(VIEWS, name) ? (name as View) : "ask";
   document.title = `${VIEWS[view.value]} · Rushlight`;
 }
 

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 
 import { askDocuments, mode, question } from "../state/asking";
 import { documents } from "../state/documents";
-import { chosenEmbedderName, chosenName, loaded, loadedEmbedder } from "../state/model";
+import { beforeAsking } from "../state/first_load";
 import { busy } from "../state/work";
 import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
@@ -53,9 +53,12 @@ function QuestionForm(): VNode {
 
 /** What the first question brings with it. */
 function FirstLoad(): VNode | null {
-  const finds = loadedEmbedder.value === undefined ? chosenEmbedderName() : "";
-  const names = [loaded.value === undefined ? chosenName() : "", finds].filter((name) => name !== "");
-  return names.length === 0 ? null : <p class="note">Asking first loads {names.join(" and ")}.</p>;
+  const words = beforeAsking();
+  return words === "" ? null : (
+    <p id="first-load" class="note">
+      {words}
+    </p>
+  );
 }
 
 /** What the sample may be asked. */

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 
-import { chosen, loadChosen, loaded } from "../state/model";
+import { chosen, forgetFile, loadChosen, loaded, takeFile } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
 import { EmbedderField } from "./EmbedderField";
@@ -75,8 +75,8 @@ function LoadForm(): VNode {
 function FileField(): VNode {
   const file = chosen.file.value;
   const choose = (event: Event & { readonly currentTarget: HTMLInputElement }): void => {
-    chosen.file.value = event.currentTarget.files?.[0];
-    if (chosen.file.value !== undefined) void loadChosen();
+    const [file] = event.currentTarget.files ?? [];
+    if (file !== undefined) void takeFile(file);
   };
   return (
     <p class="pick">
@@ -89,7 +89,7 @@ function FileField(): VNode {
       ) : (
         <>
           <span>{file.name}</span>
-          <button id="forget-file" type="button" class="link" onClick={() => (chosen.file.value = undefined)}>
+          <button id="forget-file" type="button" class="link" onClick={forgetFile}>
             use the address instead
           </button>
         </>

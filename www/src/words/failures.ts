@@ -44,6 +44,7 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ERR_INTERNAL: ["Rushlight made a mistake", "Please report it with the line below."],
   // Of the page.
   ERR_EMBEDDER_FILES: ["Files of this model are missing", "It takes model.safetensors, config.json and tokenizer.json from the same folder. Choose them all, or the folder."],
+  ERR_ONE_MODEL: ["One model at a time", "Only the first of these models is loaded. Drop the other one when it has ended."],
   ERR_EMPTY_QUESTION: ["There is no question yet", "Write one, then ask."],
   ERR_NO_DOCUMENT: ["There is no document to ask yet", "Drop one on the page, paste some text, or try the sample."],
   ERR_EMPTY_DOCUMENT: ["There is no text in this document", "A scanned document is only pictures of text: run it through text recognition first."],
@@ -76,7 +77,7 @@ export function explain(error: unknown, loaded = false): Failure {
 }
 
 function words(code: string, detail: string): Failure {
-  const [title, advice] = WORDS[code] ?? ["That did not work", "The line below says why."];
+  const [title, advice] = (Object.hasOwn(WORDS, code) ? WORDS[code] : undefined) ?? ["That did not work", "The line below says why."];
   return { code, title, advice, detail };
 }
 
