@@ -17,6 +17,7 @@ import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
 import keptPage from "./tests/kept_page.mjs";
 import kernels from "./tests/kernels.mjs";
+import largeDocument from "./tests/large_document.mjs";
 import lostDevice from "./tests/lost_device.mjs";
 import manyFiles from "./tests/many_files.mjs";
 import memory from "./tests/memory.mjs";
@@ -40,6 +41,7 @@ const tests = [
   ...choosing, // Forecasts, models that wait, what a question downloads.
   ...manyFiles, // What of many files cannot be read.
   ...documents, // What becomes of PDFs, HTML and texts.
+  ...largeDocument, // 5 MB of text.
   ...asking, // Answers with their sources, and bad input in words.
   ...askingReal, // The same with Gemma and MiniLM.
   ...embedderFiles, // MiniLM from this machine's disk.
