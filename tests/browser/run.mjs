@@ -4,6 +4,7 @@
 import { Context, runAll } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
+import access from "./tests/access.mjs";
 import addresses from "./tests/addresses.mjs";
 import ask from "./tests/ask.mjs";
 import arrival from "./tests/arrival.mjs";
@@ -11,6 +12,7 @@ import chat from "./tests/chat.mjs";
 import choosing from "./tests/choosing.mjs";
 import asking from "./tests/asking.mjs";
 import askingReal from "./tests/asking_real.mjs";
+import conversation from "./tests/conversation.mjs";
 import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import embedderFiles from "./tests/embedder_files.mjs";
@@ -37,6 +39,7 @@ import webkit from "./tests/webkit.mjs";
 const tests = [
   ...page, // How the page looks, answers to keys and files, and its accessibility.
   ...screens, // Each state of the page, accessible, in pictures.
+  ...access, // Keyboard, focus, the visitor's own colours.
   ...addresses, // Any fragment, any folder of any server.
   ...choosing, // Forecasts, models that wait, what a question downloads.
   ...manyFiles, // What of many files cannot be read.
@@ -45,6 +48,7 @@ const tests = [
   ...asking, // Answers with their sources, and bad input in words.
   ...askingReal, // The same with Gemma and MiniLM.
   ...embedderFiles, // MiniLM from this machine's disk.
+  ...conversation, // Turns, Stop, a reload.
   ...playground, // Why the model said that; every control.
   ...privacy, // Nothing leaves the page.
   ...offline, // The page without its server.

@@ -5,16 +5,23 @@ import { render } from "preact";
 
 import { askDocuments } from "./state/asking";
 import { lookUp } from "./state/cached";
+import { restoreTurns, send } from "./state/conversation";
 import { generate } from "./state/playing";
 import { applyPresets, followAddress, view } from "./state/presets";
 import { busy, state, stop } from "./state/work";
 import { App } from "./views/App";
 
 applyPresets();
+restoreTurns();
 followAddress();
-window.addEventListener("hashchange", () => {
-  followAddress();
-  window.scrollTo(0, 0);
+window.addEventListener("hashchange", followAddress);
+
+// By itself it would change the address, which says which part is shown.
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  const main = document.getElementById("main");
+  main?.scrollIntoView();
+  main?.focus({ preventScroll: true });
 });
 
 effect(() => {
@@ -36,6 +43,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") stop();
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   if (view.value === "ask") void askDocuments();
+  if (view.value === "chat") void send();
   if (view.value === "playground") void generate();
 });
 

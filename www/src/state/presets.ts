@@ -6,7 +6,7 @@ import { chosen } from "./model";
 import { prompt, sampling } from "./playing";
 
 /** The views, by their fragment of the address. */
-export const VIEWS = { ask: "Ask", playground: "Playground", models: "Models", device: "Device" } as const;
+export const VIEWS = { ask: "Ask", chat: "Chat", playground: "Playground", models: "Models", device: "Device" } as const;
 
 /** Name of a view. */
 export type View = keyof typeof VIEWS;
@@ -34,6 +34,7 @@ export function applyPresets(): void {
     if (value === "") chosen.search.value = "words";
     else chosen.embedder.value = value;
   });
+  given("chat", (value) => (chosen.talker.value = value));
   given("context", (value) => (chosen.context.value = value));
   given("prompt", (value) => (prompt.value = value));
   given("backend", (value) => {

@@ -15,7 +15,7 @@ export function Ask(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="ask-title">Ask your documents</h2>
+        <h2 id="ask-title" tabindex={-1}>Ask your documents</h2>
         <p>The model reads them in this tab. Nothing you add or type leaves this machine.</p>
       </div>
       <div class="ask">

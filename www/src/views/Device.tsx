@@ -14,7 +14,7 @@ export function Device(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="device-title">Device</h2>
+        <h2 id="device-title" tabindex={-1}>Device</h2>
         <p>What runs the model here, why, and how fast.</p>
       </div>
       <div class="narrow">

@@ -15,7 +15,7 @@ export function Playground(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="playground-title">Playground</h2>
+        <h2 id="playground-title" tabindex={-1}>Playground</h2>
         <p>Give the model a beginning, and see what it makes of it, how likely each token was, and what else it had in mind.</p>
       </div>
       <form id="form" class="play" onSubmit={sends(generate)}>

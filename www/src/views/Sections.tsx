@@ -15,6 +15,8 @@ interface Mark {
   readonly kind: "source" | "read" | "title";
 }
 
+/** A document of so many sections is laid out whole, at once. */
+const FEW = 8;
 /** Sections that are made and compared together. */
 const GROUP = 32;
 /** Groups that are made in a frame, so that a large document does not hold the page up. */
@@ -62,7 +64,7 @@ export function Sections({ doc, body }: Props): VNode {
   return (
     <>
       {groups.slice(0, count).map((sections, at) => (
-        <Group key={at} doc={doc} sections={sections} marks={marks[at] ?? NONE} characters={characters} />
+        <Group key={at} doc={doc} sections={sections} marks={marks[at] ?? NONE} characters={groups.length === 1 && sections.length <= FEW ? 0 : characters} />
       ))}
       {rest > 0 && <div aria-hidden="true" style={{ height: `${((rest / characters) * LINE_HEIGHT).toFixed()}px` }} />}
     </>
@@ -116,7 +118,7 @@ interface GroupProps {
   readonly doc: Doc;
   readonly sections: readonly Section[];
   readonly marks: readonly Mark[];
-  /** That fit into a line. */
+  /** That fit into a line; 0 where the document is laid out whole. */
   readonly characters: number;
 }
 
@@ -130,9 +132,8 @@ class Group extends Component<GroupProps> {
   override render({ doc, sections, marks, characters }: GroupProps): ComponentChildren {
     return sections.map((section, at) => {
       const { start, end, page } = section;
-      const height = linesIn(doc.text, section, characters) * LINE_HEIGHT;
       return (
-        <div key={at} class="page" style={{ containIntrinsicBlockSize: `auto ${height.toFixed()}px` }}>
+        <div key={at} {...placeOf(doc, section, characters)}>
           {page !== undefined && <p class="page-number">Page {page}</p>}
           {page !== undefined && doc.without.includes(page) && (
             <p class="note page-without">There is no text on this page. If it is a scan, it has to go through text recognition first.</p>
@@ -142,6 +143,13 @@ class Group extends Component<GroupProps> {
       );
     });
   }
+}
+
+/** How a section is laid out: with the others, or when it is near, by a guess at its height until then. */
+function placeOf({ text }: Doc, section: Section, characters: number): { readonly class: string; readonly style?: { readonly containIntrinsicBlockSize: string } } {
+  if (characters === 0) return { class: "page" };
+  const height = linesIn(text, section, characters) * LINE_HEIGHT;
+  return { class: "page near", style: { containIntrinsicBlockSize: `auto ${height.toFixed()}px` } };
 }
 
 /** Headings of Markdown. */
