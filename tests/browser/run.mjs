@@ -13,6 +13,7 @@ import choosing from "./tests/choosing.mjs";
 import asking from "./tests/asking.mjs";
 import askingReal from "./tests/asking_real.mjs";
 import conversation from "./tests/conversation.mjs";
+import conversationReal from "./tests/conversation_real.mjs";
 import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import embedderFiles from "./tests/embedder_files.mjs";
@@ -49,6 +50,7 @@ const tests = [
   ...askingReal, // The same with Gemma and MiniLM.
   ...embedderFiles, // MiniLM from this machine's disk.
   ...conversation, // Turns, Stop, a reload.
+  ...conversationReal, // The same with SmolLM2.
   ...playground, // Why the model said that; every control.
   ...privacy, // Nothing leaves the page.
   ...offline, // The page without its server.
