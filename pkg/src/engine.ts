@@ -112,7 +112,7 @@ export interface CoreModule {
 export type CorePlan = Omit<LoadPlan, "ok" | "fetchBytes">;
 
 /** What the core says about a loaded model. */
-export type CoreInfo = Omit<ModelInfo, "bytes" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
+export type CoreInfo = Omit<ModelInfo, "bytes" | "cached" | "cacheReason" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
 
 /** What `next` gives: pieces, then one end. */
 export type CoreEvent = { readonly piece: Piece } | { readonly end: CoreEnd };

@@ -4,7 +4,7 @@ import type { AdapterAnswer } from "./adapter.js";
 import { AskHost } from "./ask-host.js";
 import type { Answer, AskRequest } from "./ask.js";
 import { readConversation, writeConversation } from "./conversations.js";
-import { createOptions, planLoad } from "./create.js";
+import { createOptions, openEngine, planLoad, type Watch } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
 import { Progress } from "./progress.js";
@@ -29,10 +29,12 @@ export interface Surroundings {
   /** Lends so many threads to the core's pool; resolves when all have joined it or can't. */
   readonly lendThreads: (count: number, fallback: LoadRequest["threadsFallback"]) => Promise<void>;
   readonly askAdapter: () => Promise<AdapterAnswer>;
-  /** The root of the origin's private files. */
-  readonly openStore: () => Promise<FileSystemDirectoryHandle>;
+  /** The root of the origin's private files; `undefined` where the browser has none for this page. */
+  readonly openStore: () => Promise<FileSystemDirectoryHandle | undefined>;
   /** Lets the events that wait, a cancel among them, be heard. */
   readonly yieldToEvents: () => Promise<void>;
+  /** How long a GPU may take to open, in milliseconds; a visitor's patience where left out. */
+  readonly openingMs?: number;
 }
 
 /** Answers the requests of one page for one model. */
@@ -46,6 +48,8 @@ export class Host {
   #running: { readonly id: number; readonly controller: AbortController } | undefined;
   #wasm: WebAssembly.Memory | undefined;
   #loaded: Loaded | undefined;
+  /** Hears what is thrown out of the core, while somebody watches. */
+  #heard: ((thrown: unknown) => void) | undefined;
 
   constructor(channel: Channel<Request, Reply>, surroundings: Surroundings) {
     this.#channel = channel;
@@ -57,14 +61,20 @@ export class Host {
 
   /** Says that the worker can do nothing any more: the core trapped. */
   fatal(thrown: unknown): void {
+    // A GPU that could not be opened is no end yet.
+    if (this.#heard !== undefined && !(thrown instanceof WebAssembly.RuntimeError)) {
+      this.#heard(thrown);
+      return;
+    }
     this.#channel.postMessage({ type: "fatal", error: this.#describeTrap(thrown) });
   }
 
   #receive(request: Request): void {
     const { id } = request;
     if (request.type === "cancel") {
-      this.#waiting.delete(id);
       if (this.#running?.id === id) this.#running.controller.abort();
+      // It does not have to wait for its turn to hear that it will have none.
+      if (this.#waiting.delete(id)) this.#channel.postMessage({ type: "error", id, error: toErrorData(abortError()) });
       return;
     }
     this.#waiting.add(id);
@@ -73,10 +83,7 @@ export class Host {
 
   async #take(request: Exclude<Request, { type: "cancel" }>): Promise<void> {
     const { id } = request;
-    if (!this.#waiting.delete(id)) {
-      this.#channel.postMessage({ type: "error", id, error: toErrorData(abortError()) });
-      return;
-    }
+    if (!this.#waiting.delete(id)) return;
     const controller = new AbortController();
     this.#running = { id, controller };
     try {
@@ -95,7 +102,7 @@ export class Host {
       case "load":
         return await this.#load(request.id, request.request, signal);
       case "plan":
-        return await planLoad(request.request, signal, this.#surroundings);
+        return await planLoad(request.request, signal, this.#surroundings, undefined, this.#watch());
       case "generate":
         return await this.#generate(request.id, request.request, signal);
       case "embed":
@@ -105,7 +112,7 @@ export class Host {
       case "ask":
         return await this.#ask(request.id, request.ask, signal);
       case "save":
-        await writeConversation(await this.#surroundings.openStore(), request.name, await this.#model().engine.exportConversation());
+        await this.#save(request.name);
         return undefined;
       case "restore":
         return await this.#restore(request.from, signal);
@@ -116,6 +123,18 @@ export class Host {
       case "detokenize":
         return this.#model().engine.detokenize(Uint32Array.from(request.ids));
     }
+  }
+
+  /** What is thrown out of the core from now on, until the watch ends. */
+  #watch(): Watch {
+    let end = (): void => undefined;
+    const thrown = new Promise<unknown>((resolve) => {
+      this.#heard = resolve;
+      end = () => {
+        this.#heard = undefined;
+      };
+    });
+    return { thrown, end };
   }
 
   #model(): Loaded {
@@ -130,23 +149,23 @@ export class Host {
   }
 
   async #loadAll(id: number, request: LoadRequest, began: number, { signal, beside }: Together): Promise<Loaded> {
-    const { core, lendThreads, askAdapter, yieldToEvents } = this.#surroundings;
+    const { core, lendThreads, askAdapter } = this.#surroundings;
+    const progress = new Progress((now) => {
+      this.#channel.postMessage({ type: "progress", id, progress: now });
+    });
+    const onWaiting = progress.waiting.bind(progress);
     // The core compiles and the adapter is asked for while the server answers.
     const [{ memory }, incoming, answer] = await Promise.all([
       core.init(),
-      open(request.source, signal, request.arrival, undefined, request.prefix),
+      open(request.source, signal, request.arrival, undefined, request.prefix, onWaiting),
       request.backend === "cpu" ? undefined : askAdapter(),
     ]);
     this.#wasm = memory;
-    const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
-    if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
-    const progress = new Progress(incoming, (now) => {
-      this.#channel.postMessage({ type: "progress", id, progress: now });
-    });
+    progress.begin(incoming);
     // The weights are on their way: what belongs to them comes meanwhile.
     const prefix = request.prefix === null ? undefined : beside(progress.readPrefix(request.prefix, request, signal));
     const options = createOptions(request, answer, incoming);
-    const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
+    const { engine, missing } = await openEngine(request, answer, options, this.#surroundings, this.#watch());
     try {
       return await cancellable(engine, signal, async () => {
         // Now that it is known what runs the model: none for a GPU.
@@ -161,12 +180,16 @@ export class Host {
         }
         const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
         const timings = { ...info.timings, total: performance.now() - began };
-        const whole = { ...info, backend, bytes: progress.loaded, timings };
+        const reason = incoming.unkept();
+        const kept = { cached: reason === undefined, cacheReason: reason ?? null };
+        const whole = { ...info, backend, bytes: progress.loaded, ...kept, timings };
         return { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
       });
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
       if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
+      // What was cut on its way, or is no model, must not be there for the next load.
+      if (toErrorData(error).code === "ERR_BAD_FILE") await incoming.discard();
       throw error;
     }
   }
@@ -187,7 +210,7 @@ export class Host {
       await engine.nextPart(part.fileBytes);
       await take(part.chunks);
     }
-    progress.post();
+    progress.end();
     return wasmAfterHeader;
   }
 
@@ -199,7 +222,7 @@ export class Host {
   ): Promise<GenerateStats> {
     const { engine } = this.#model();
     return await cancellable(engine, signal, async () => {
-      engine.start(JSON.stringify(request));
+      engine.start(generateJson(request));
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
         onText("end" in event ? event.end.text : event.piece.text);
@@ -238,10 +261,18 @@ export class Host {
     });
   }
 
+  async #save(name: string): Promise<void> {
+    const root = await this.#surroundings.openStore();
+    if (root === undefined) throw new RushlightError("ERR_STORAGE", "this browser keeps no files for this page (a private window, or no https)");
+    await writeConversation(root, name, await this.#model().engine.exportConversation());
+  }
+
   async #restore(from: SavedSource, signal: AbortSignal): Promise<boolean> {
     const { engine, request } = this.#model();
-    const read = async (name: string): Promise<Uint8Array | undefined> =>
-      await readConversation(await this.#surroundings.openStore(), name);
+    const read = async (name: string): Promise<Uint8Array | undefined> => {
+      const root = await this.#surroundings.openStore();
+      return root === undefined ? undefined : await readConversation(root, name);
+    };
     const bytes = "name" in from ? await read(from.name) : await collect(await openSmall(from, request, signal));
     if (bytes === undefined) return false;
     engine.importConversation(bytes);
@@ -274,6 +305,12 @@ export class Host {
     if (panic !== undefined) return { code: "ERR_INTERNAL", message: `the core panicked: ${panic}` };
     return { code: "ERR_OUT_OF_MEMORY", message: `the tab has no memory left for the model (${thrown.message})` };
   }
+}
+
+/** A request as the core reads it. JSON has no `bigint`, but its numbers may be as long as they like. */
+function generateJson({ seed, ...request }: GenerateRequest): string {
+  const json = JSON.stringify(request);
+  return seed === undefined ? json : `${json.slice(0, -1)},"seed":${seed}}`;
 }
 
 /** Does work that the signal ends through the engine's flag. */

@@ -16,7 +16,10 @@
 export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, Passage } from "./ask.js";
 export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ChatMessage } from "./chat.js";
+export { conversations, type Conversations, type SavedConversation } from "./conversations.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
+/** For the package's other entries. @internal */
+export { leavable } from "./leaving.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
 export { plan, type LoadPlan, type PlanOptions } from "./plan.js";
@@ -26,6 +29,7 @@ export type {
   BackendInfo,
   BuildChoice,
   CacheChoice,
+  CallOptions,
   EmbedOptions,
   GenerateOptions,
   GenerateStats,

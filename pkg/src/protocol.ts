@@ -31,6 +31,8 @@ export interface ArrivalRequest {
   /** An address, or `auto`. */
   readonly manifest: string | null;
   readonly connections: number;
+  /** What the model's file is stored under in place of its address. */
+  readonly cacheKey?: string;
 }
 
 /** The load options that can be posted. */

@@ -10,7 +10,7 @@ class CodedError extends Error {
 
 /** A `CoreModule`, and what was done to it. */
 export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0 } = {}) {
-  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, parts: [], options: undefined };
+  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, cancelled: 0, parts: [], options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
 
@@ -36,7 +36,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
     };
     return Promise.resolve({
       free: () => void log.freed++,
-      cancelFlag: () => ({ free() {}, cancel: () => (cancelled = true) }),
+      cancelFlag: () => ({ free() {}, cancel: () => (log.cancelled++, (cancelled = true)) }),
       push: (chunk) =>
         hold(async () => {
           hear();

@@ -50,6 +50,7 @@ pub struct FoundAdapter {
 }
 
 /// Names by which software adapters go; `device_type` tells most of them too.
+#[cfg(any(not(target_arch = "wasm32"), feature = "selftest"))]
 const SOFTWARE_NAMES: &[&str] = &["swiftshader", "llvmpipe", "lavapipe", "basic render", "warp"];
 
 /// Largest binding that is asked for: element indices within one are 32-bit, and 1 GiB of the densest type has 3.3e9.
@@ -64,7 +65,21 @@ pub async fn find_adapter() -> Result<FoundAdapter, ExecError> {
     };
     let adapter =
         instance.request_adapter(&options).await.map_err(|error| ExecError::NoAdapter(error.to_string()))?;
-    let (info, limits) = (adapter.get_info(), adapter.limits());
+    let limits = adapter.limits();
+    let (name, software) = describe(&adapter);
+    let report = AdapterReport {
+        name,
+        software,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+    };
+    Ok(FoundAdapter { adapter, report })
+}
+
+/// Name of an adapter, and whether it rasterises in software.
+#[cfg(any(not(target_arch = "wasm32"), feature = "selftest"))]
+fn describe(adapter: &wgpu::Adapter) -> (String, bool) {
+    let info = adapter.get_info();
     let parts = [info.name.as_str(), info.driver.as_str(), info.driver_info.as_str()];
     let described: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let described = described.join(", ");
@@ -72,13 +87,13 @@ pub async fn find_adapter() -> Result<FoundAdapter, ExecError> {
     let software = info.device_type == wgpu::DeviceType::Cpu
         || SOFTWARE_NAMES.iter().any(|name| lowercase.contains(name));
     let name = if described.is_empty() { "unnamed adapter".to_owned() } else { described };
-    let report = AdapterReport {
-        name: format!("{name} ({:?})", info.backend),
-        software,
-        max_binding_bytes: limits.max_storage_buffer_binding_size,
-        max_buffer_bytes: limits.max_buffer_size,
-    };
-    Ok(FoundAdapter { adapter, report })
+    (format!("{name} ({:?})", info.backend), software)
+}
+
+/// In a browser the page says both (`AdapterHint`). wgpu reads `adapter.info`, which some browsers lack, and throws there.
+#[cfg(all(target_arch = "wasm32", not(feature = "selftest")))]
+fn describe(_: &wgpu::Adapter) -> (String, bool) {
+    ("unnamed adapter (BrowserWebGpu)".to_owned(), false)
 }
 
 /// What adapter there is, without opening a device.
