@@ -3,6 +3,7 @@
 import {
   cache,
   type ChatMessage,
+  conversations,
   type GenerateOptions,
   type GenerateStats,
   type Generation,
@@ -38,6 +39,11 @@ export type {
 
 /** Version of the package. */
 export const VERSION: string = version;
+
+/** Removes what `model.save` kept under a name. */
+export async function forgetConversation(name: string): Promise<void> {
+  await conversations.delete(name);
+}
 
 /** The store of model files. */
 export const fileCache = cache;

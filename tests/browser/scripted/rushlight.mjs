@@ -45,6 +45,8 @@ const INFO = {
   parameters: 268_098_176,
   kv: "f16",
   bytes: BYTES,
+  cached: true,
+  cacheReason: null,
   timings: { header: 12, tokenizer: 310, total: 1840 },
 };
 
@@ -260,6 +262,17 @@ export async function plan(from, { signal, ...options } = {}) {
     tokensPerSecond: gpu ? 61 : 29,
   };
 }
+
+export const conversations = {
+  async list() {
+    return [];
+  },
+  async delete(name) {
+    script.calls.push({ call: "forget", name });
+    sessionStorage.removeItem(`scripted ${name}`);
+    return true;
+  },
+};
 
 export const cache = {
   async list() {

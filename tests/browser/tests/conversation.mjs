@@ -132,6 +132,8 @@ export default [
       await page.click("#bring-back");
       assert.equal((await said(page)).length, 6);
       await page.click("#new-conversation");
+      await page.waitFor("what was computed to be deleted", () => globalThis.scripted.calls.filter(({ call }) => call === "forget").length === 2);
+      assert.equal(await page.evaluate(() => sessionStorage.length), 0);
       await again();
       assert.equal((await said(page)).length, 0);
       await say(page, "A fresh start");

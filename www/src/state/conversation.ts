@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { type ChatMessage, conversing, type GenerateOptions, type GenerateStats, type Model, RushlightError } from "../engine";
+import { type ChatMessage, conversing, forgetConversation, type GenerateOptions, type GenerateStats, type Model, RushlightError } from "../engine";
 import { PageError } from "../words/failures";
 import { follow } from "../words/progress";
 import { announce, finishAnnouncing } from "./announced";
@@ -51,6 +51,9 @@ const NAME = "rushlight conversation";
 /** How often the shown text follows the model. */
 const SHOW_EVERY_MS = 30;
 
+/** What is being kept or deleted: one after the other, so that nothing is kept of what was deleted. */
+let keeping: Promise<void> = Promise.resolve();
+
 /** The model that has the conversation in its cache. */
 let holder: Model | undefined;
 
@@ -68,7 +71,7 @@ async function talk(signal: AbortSignal): Promise<string> {
     busyWith("generating", "Reading what was said…");
     const stats = await answer(model, signal);
     end({ why: stats?.reason ?? "stop", stats });
-    void keepCache(model);
+    keeping = keeping.then(() => orNot(model.save(NAME)));
   } catch (error) {
     const stopped = (writing.value ?? "") !== "";
     if (stopped) end({ why: "stopped", stats: undefined });
@@ -131,18 +134,15 @@ async function takeUp(model: Model, before: readonly Turn[]): Promise<void> {
     holder = model;
     return;
   }
-  try {
-    await model.restore(NAME);
-  } catch (error) {
-    if (!(error instanceof RushlightError)) throw error;
-  }
+  await keeping;
+  await orNot(model.restore(NAME));
   holder = model;
 }
 
-/** Keeps what the model computed; without it the next visit takes longer, and is as good. */
-async function keepCache(model: Model): Promise<void> {
+/** Without what the model computed the next visit takes longer, and is as good. */
+async function orNot(work: Promise<unknown>): Promise<void> {
   try {
-    await model.save(NAME);
+    await work;
   } catch (error) {
     if (!(error instanceof RushlightError)) throw error;
   }
@@ -192,6 +192,7 @@ export function startAnew(): void {
   restored.value = false;
   holder = undefined;
   keepTurns();
+  keeping = keeping.then(() => orNot(forgetConversation(NAME)));
 }
 
 /** Brings the last conversation back. */

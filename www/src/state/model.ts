@@ -170,7 +170,8 @@ async function load(from: File | ModelFiles | string, words: string, wanted: Loa
   busyWith("loading", words);
   const measure = follow("bytes");
   const onProgress = (now: LoadProgress): void => {
-    progress.value = measure(now.loaded, now.total, now.cached > 0 ? `${bytes(now.cached)} from this machine` : undefined);
+    const here = now.cached > 0 ? `${bytes(now.cached)} from this machine` : undefined;
+    progress.value = measure(now.loaded, now.total, now.waiting === true ? "another tab is fetching it" : here);
   };
   progress.value = measure(0, undefined);
   return await loadModel(from, { ...wanted, signal, onProgress });
