@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 
 import { read } from "../lib/page.mjs";
-import { TALKER, talkerFile } from "../lib/paths.mjs";
+import { SMOLLM, smollmFile } from "../lib/paths.mjs";
 
 const idle = () => !["loading", "generating"].includes(document.body.dataset.state);
 
@@ -29,9 +29,9 @@ export default [
   {
     name: "conversation: SmolLM2 answers three turns and goes on after a reload, and runs only what is new",
     async run(context) {
-      if (!existsSync(talkerFile())) throw new Error(`there is no model at ${talkerFile()}: run \`cargo xtask fetch-model\``);
+      if (!existsSync(smollmFile())) throw new Error(`there is no model at ${smollmFile()}: run \`cargo xtask fetch-model\``);
       const page = await context.page("chromium", "/?backend=cpu#chat");
-      assert.match(await page.evaluate(() => document.querySelector("#chat-form").textContent), new RegExp(TALKER.replaceAll(".", "\\.")));
+      assert.match(await page.evaluate(() => document.querySelector("#chat-form").textContent), new RegExp(SMOLLM.replaceAll(".", "\\.")));
       const first = await say(page, "Hello! Answer in a few words.");
       const second = await say(page, "What is the capital of France?");
       const third = await say(page, "And of Italy?");
