@@ -4,18 +4,26 @@
 import { Context, runAll } from "./lib/harness.mjs";
 import { modelFile, requireBuilt } from "./lib/paths.mjs";
 import { startServer } from "./lib/server.mjs";
+import access from "./tests/access.mjs";
+import addresses from "./tests/addresses.mjs";
 import ask from "./tests/ask.mjs";
 import arrival from "./tests/arrival.mjs";
 import chat from "./tests/chat.mjs";
+import choosing from "./tests/choosing.mjs";
 import asking from "./tests/asking.mjs";
 import askingReal from "./tests/asking_real.mjs";
+import conversation from "./tests/conversation.mjs";
+import conversationReal from "./tests/conversation_real.mjs";
 import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
 import gpuFaults from "./tests/gpu_faults.mjs";
+import keptPage from "./tests/kept_page.mjs";
 import kernels from "./tests/kernels.mjs";
+import largeDocument from "./tests/large_document.mjs";
 import lostDevice from "./tests/lost_device.mjs";
+import manyFiles from "./tests/many_files.mjs";
 import memory from "./tests/memory.mjs";
 import offline from "./tests/offline.mjs";
 import page from "./tests/page.mjs";
@@ -34,13 +42,21 @@ import webkit from "./tests/webkit.mjs";
 const tests = [
   ...page, // How the page looks, answers to keys and files, and its accessibility.
   ...screens, // Each state of the page, accessible, in pictures.
+  ...access, // Keyboard, focus, the visitor's own colours.
+  ...addresses, // Any fragment, any folder of any server.
+  ...choosing, // Forecasts, models that wait, what a question downloads.
+  ...manyFiles, // What of many files cannot be read.
   ...documents, // What becomes of PDFs, HTML and texts.
+  ...largeDocument, // 5 MB of text.
   ...asking, // Answers with their sources, and bad input in words.
   ...askingReal, // The same with Gemma and MiniLM.
   ...embedderFiles, // MiniLM from this machine's disk.
+  ...conversation, // Turns, Stop, a reload.
+  ...conversationReal, // The same with SmolLM2.
   ...playground, // Why the model said that; every control.
   ...privacy, // Nothing leaves the page.
   ...offline, // The page without its server.
+  ...keptPage, // The page with a server that does not do as it should.
   ...webkit, // A third engine.
   ...failures, // Each failure with its own message.
   ...lostDevice, // A GPU that goes away.

@@ -133,15 +133,14 @@ mod tests {
 
     #[test]
     fn the_page_is_preset_with_what_is_served() {
-        let controls = std::fs::read_to_string(paths::root().join("www/src/state/model.ts")).unwrap();
+        let known = std::fs::read_to_string(paths::root().join("www/src/state/catalogue.ts")).unwrap();
         let others = Some(("minilm".into(), "smollm.gguf".into()));
-        let [writes, finds, _] = <[_; 3]>::try_from(mounts(Path::new("gemma.gguf"), others)).unwrap();
-        assert!(controls.contains(&format!("url: signal({:?})", writes.0)), "{}", writes.0);
-        // A folder of files ends with a slash in the page, and without one in the server.
-        assert!(
-            controls.contains(&format!("embedder: signal({:?})", format!("{}/", finds.0))),
-            "{}",
-            finds.0
-        );
+        let [writes, finds, chats] = <[_; 3]>::try_from(mounts(Path::new("gemma.gguf"), others)).unwrap();
+        // The page's addresses are relative to its folder, which is the server's root. A folder of files ends with a slash in the
+        // page, and without one in the server.
+        let finds = format!("{}/", finds.0);
+        for url in [&writes.0, &finds, &chats.0] {
+            assert!(known.contains(&format!("url: {:?}", url.trim_start_matches('/'))), "{url}");
+        }
     }
 }

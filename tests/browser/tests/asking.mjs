@@ -135,7 +135,7 @@ export default [
       await keyboard.press("Enter");
       await page.waitFor("an answer", () => document.querySelector("#found-text") !== null);
       const calls = await page.evaluate(() => globalThis.scripted.calls);
-      assert.deepEqual(calls.filter(({ call }) => call === "loadModel").map(({ from }) => from), ["/models/gemma-3-270m-q4_k_m.gguf", "/minilm/"]);
+      assert.deepEqual(calls.filter(({ call }) => call === "loadModel").map(({ from }) => from), ["models/gemma-3-270m-q4_k_m.gguf", "/minilm/"]);
       assert.ok(calls.filter(({ call }) => call === "ask").every(({ embedder }) => embedder));
       // On to the button of the answer's place, and into the document.
       for (let presses = 0; presses < 20; presses++) {
