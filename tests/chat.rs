@@ -267,7 +267,7 @@ fn spans_are_scored_as_the_answer_of_a_turn_where_the_file_has_a_template() {
     let question = "When does the gate open?";
     let spec = Spec { context: 1024, ..*specs::find("qwen2-bf16-64") };
     let mut session = session_of(&spec, Some(template("chatml")));
-    let shown = library.show(&library.passages()[0]);
+    let shown = library.show(&library.passages()[0]).expect("a passage");
     let (automata, closers) =
         automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
     let frame = Frame::of(&session, LocalTime(0)).expect("the template parses");

@@ -25,6 +25,12 @@ impl Document {
         Document(path)
     }
 
+    fn of_bytes(name: &str, bytes: &[u8]) -> Self {
+        let document = Document::new(name, "");
+        std::fs::write(&document.0, bytes).expect("a file");
+        document
+    }
+
     fn path(&self) -> &str {
         self.0.to_str().expect("UTF-8")
     }
@@ -79,6 +85,8 @@ fn an_answer_has_its_place() {
 #[test]
 fn what_cannot_be_answered_is_one_line_with_a_code() {
     let (document, empty) = (Document::new("some", TEXT), Document::new("empty", " \n\n"));
+    let mark = Document::new("mark", "\u{FEFF}");
+    let pdf = Document::new("pdf", "%PDF-1.7\n1 0 obj\n");
     let model = model_path();
     let model = model.to_str().expect("UTF-8");
     let ask = |file: &str, question: &str, more: &[&str]| {
@@ -89,6 +97,8 @@ fn what_cannot_be_answered_is_one_line_with_a_code() {
     for (output, code) in [
         (ask(document.path(), " ", &[]), "ERR_EMPTY_QUESTION"),
         (ask(empty.path(), "Who?", &[]), "ERR_EMPTY_DOCUMENT"),
+        (ask(mark.path(), "Who?", &[]), "ERR_EMPTY_DOCUMENT"),
+        (ask(pdf.path(), "Who?", &[]), "ERR_FILE"),
         (ask("no such file", "Who?", &[]), "ERR_FILE"),
         // Frame, passage and question do not fit.
         (ask(document.path(), "Who?", &["--context", "128"]), "ERR_CONTEXT"),
@@ -97,5 +107,38 @@ fn what_cannot_be_answered_is_one_line_with_a_code() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(!output.status.success() && said.contains(code), "{code}: {said}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn documents_in_other_encodings_are_read_as_the_page_reads_them() {
+    let text = "The café “Müller” opens at seven.\r\nIts owner is Zoë Brandt.\r\n";
+    let little: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let big: Vec<u8> =
+        [0xFE, 0xFF].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+    let western: Vec<u8> = text
+        .chars()
+        .map(|c| match c {
+            '“' => 0x93,
+            '”' => 0x94,
+            c => u8::try_from(c).expect("Latin-1"),
+        })
+        .collect();
+    let marked = [b"\xEF\xBB\xBF", text.as_bytes()].concat();
+    let model = model_path();
+    for (name, bytes) in [("le", little), ("be", big), ("1252", western), ("bom", marked)] {
+        let document = Document::of_bytes(name, &bytes);
+        let asked = ["--context-file", document.path(), "--question", "Who is the owner of the café?"];
+        let output = rushlight(
+            &[&["ask", "--backend", "cpu", "--json", "--model", model.to_str().expect("UTF-8")], &asked[..]]
+                .concat(),
+        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(found["answer"], "Zoë Brandt", "{name}");
+        // Places are of the text, not of the file.
+        let at = |key: &str| found["spans"][0][key].as_u64().expect("an offset") as usize;
+        assert_eq!(&text[at("start")..at("end")], "Zoë Brandt");
     }
 }

@@ -38,7 +38,7 @@ export class AskHost {
     const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
     const cut = documents.map(({ title, text }) => {
       const ends: number[] = [];
-      for (const { index, segment } of segmenter.segment(this.#engine.askLines(text))) ends.push(index + segment.length);
+      for (const { index, segment } of segmenter.segment(this.#engine.askView(text))) ends.push(index + segment.length);
       return { title, text, ends };
     });
     const sentences = JSON.parse(this.#engine.askOpen(JSON.stringify(cut))) as string[][];

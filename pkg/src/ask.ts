@@ -44,6 +44,7 @@ export interface AnswerSpan {
   readonly start: number;
   /** The unit behind it. */
   readonly end: number;
+  /** As it stands in the document. */
   readonly text: string;
   /** Probability that it answers the question. */
   readonly confidence: number;
@@ -60,7 +61,10 @@ export interface Passage {
 
 /** An answer. */
 export interface Answer {
-  /** Empty where the documents have none. */
+  /**
+   * As a person reads it: on one line, without soft hyphens and other characters that nobody sees. The spans have it as it stands in the
+   * document. Empty where the documents have none.
+   */
   readonly answer: string;
   /** Probability that this is right. */
   readonly confidence: number;

@@ -52,9 +52,9 @@ export interface CancelFlagApi extends Freed {
 export interface AskApi {
   /** Throws where there is nothing to answer. */
   askCheck(question: string): void;
-  /** The text with line breaks that only wrap a paragraph as spaces, for the segmenter; as long as it was. */
-  askLines(text: string): string;
-  /** Takes documents with the ends of their sentences, `{ text, ends }[]` as JSON; the sentences of each, as JSON. */
+  /** The text as it is searched: wrapped lines joined, NFC, without what nobody sees. Sentences are found in it. */
+  askView(text: string): string;
+  /** Takes documents with the ends of their views' sentences, `{ text, ends }[]` as JSON; the sentences of each, as JSON. */
   askOpen(documents: string): string;
   /** Finds passages; takes `{ question, similarities, mode }` as JSON. Forgets earlier cancels. */
   askStart(request: string): string;

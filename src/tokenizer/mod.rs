@@ -19,7 +19,7 @@ mod specials;
 mod spm;
 mod stop;
 mod stream;
-mod unicode;
+pub(crate) mod unicode;
 mod unicode_table;
 mod vocab;
 mod windows;

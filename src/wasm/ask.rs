@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::session::{Session, SpanReader};
-use crate::tasks::ask::{self, AskError, Asking, Found, Library, PASSAGES, edges, free, text};
+use crate::tasks::ask::view::Compose;
+use crate::tasks::ask::{self, AskError, Asking, Found, Library, PASSAGES, edges, free, library, text};
 
 /// What an engine has open: documents, and a question about them.
 #[derive(Default)]
@@ -32,7 +33,7 @@ pub(super) struct Document {
     /// What it is called; may be empty.
     title: String,
     text: String,
-    /// Where its sentences end, in UTF-16 units.
+    /// Where the sentences of its view end, in UTF-16 units.
     ends: Vec<usize>,
 }
 
@@ -113,14 +114,18 @@ fn order(what: &'static str) -> AskError {
 }
 
 impl Desk {
-    /// Takes in documents; the sentences of each.
-    pub fn open(&mut self, documents: Vec<Document>) -> Result<Vec<Vec<String>>, AskError> {
+    /// Takes in documents, composed by `compose`; the sentences of each.
+    pub fn open(&mut self, documents: Vec<Document>, compose: Compose) -> Result<Vec<Vec<String>>, AskError> {
         *self = Desk::default();
         let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
-        let ends: Vec<Vec<usize>> =
-            documents.iter().map(|document| text::bytes_of_utf16(&document.text, &document.ends)).collect();
+        let views = library::views(&texts, compose)?;
+        let ends: Vec<Vec<usize>> = views
+            .iter()
+            .zip(&documents)
+            .map(|(view, document)| text::bytes_of_utf16(view.text(), &document.ends))
+            .collect();
         let titles: Vec<&str> = documents.iter().map(|document| document.title.as_str()).collect();
-        let library = Library::new(&texts, &ends)?.titled(&titles);
+        let library = Library::new(views, &ends, compose)?.titled(&titles);
         let mut sentences = vec![Vec::new(); documents.len()];
         for (document, sentence) in library.documents_of_sentences().zip(library.sentence_texts()) {
             if let Some(list) = sentences.get_mut(document) {

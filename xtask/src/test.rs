@@ -41,7 +41,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 }
 
 /// The whole list.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
     step("fetch-model", true, || fetch_model::all(&fetch_model::Options::default()).map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
@@ -58,6 +58,7 @@ const STEPS: [Step; 19] = [
     step("lint-www", false, || npm::script(npm::PAGE, "lint")),
     step("lint-browser-tests", false, || npm::script(npm::BROWSER_TESTS, "lint")),
     step("test-pkg", false, || npm::script(npm::PACKAGE, "test")),
+    step("test-www", false, || npm::script(npm::PAGE, "test")),
     step("docs-pkg", false, || npm::script(npm::PACKAGE, "docs")),
     step("browsers", false, || browsers("browser tests", BROWSER_TESTS)),
     step("package-apps", false, || browsers("the package in apps", PACKAGE_TESTS)),

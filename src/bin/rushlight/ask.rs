@@ -4,8 +4,9 @@ use rushlight::session::{Embedder, Event, Host, LoadOptions, Session, SessionInf
 use rushlight::tasks::ask::{Answer, AskError, Asking, Library, Scored, Span, edges, features, free};
 use serde_json::{Value, json};
 
-use crate::args::{AskArgs, AskMode, text_or_file};
+use crate::args::{AskArgs, AskMode};
 use crate::chat::now;
+use crate::decode::{text_file, text_or_file};
 use crate::error::CliError;
 use crate::model_file::{self, Reader};
 use crate::output::{note, print};
@@ -19,7 +20,7 @@ fn said(error: AskError) -> CliError {
 }
 
 pub fn run(args: &AskArgs) -> Result<(), CliError> {
-    let text = text_or_file(None, Some(&args.context_file))?;
+    let text = text_file(&args.context_file)?;
     let mut questions = args.question.clone();
     if args.question_file.is_some() {
         questions.extend(text_or_file(None, args.question_file.as_ref())?.lines().map(str::to_owned));
@@ -119,7 +120,7 @@ impl Asked<'_> {
         found.truncate(self.args.passages);
         match self.args.mode {
             AskMode::Plain => {
-                let prompt = free::plain_prompt(session, self.text, self.question).map_err(said)?;
+                let prompt = free::plain_prompt(session, self.library, self.question).map_err(said)?;
                 free::start_text(session, &prompt).map_err(said)?;
             }
             _ => {

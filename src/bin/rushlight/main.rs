@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod bench;
 mod chat;
+mod decode;
 mod embed;
 mod error;
 mod generate;

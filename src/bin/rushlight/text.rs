@@ -3,7 +3,8 @@
 use rushlight::tokenizer::{EncodeOptions, Tokenizer};
 use serde_json::json;
 
-use crate::args::{DetokenizeArgs, TokenizeArgs, text_or_file};
+use crate::args::{DetokenizeArgs, TokenizeArgs};
+use crate::decode::text_or_file;
 use crate::error::CliError;
 use crate::model_file::read_metadata;
 use crate::output::{Stream, print};

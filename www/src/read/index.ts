@@ -86,7 +86,8 @@ function plain(text: string): string {
 }
 
 function nonEmpty(document: DocumentText): DocumentText {
-  if (document.text.trim() === "") throw new PageError("ERR_EMPTY_DOCUMENT", document.title);
+  // A byte order mark or a soft hyphen is not a text.
+  if (!/[^\s\p{Default_Ignorable_Code_Point}]/u.test(document.text)) throw new PageError("ERR_EMPTY_DOCUMENT", document.title);
   return document;
 }
 
