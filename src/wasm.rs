@@ -6,6 +6,7 @@
 
 mod ask;
 mod asking;
+mod indexing;
 mod json;
 #[cfg(feature = "selftest")]
 mod selftest;

@@ -13,6 +13,7 @@ import documents from "./tests/documents.mjs";
 import embed from "./tests/embed.mjs";
 import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
+import longDocument from "./tests/long_document.mjs";
 import kernels from "./tests/kernels.mjs";
 import lostDevice from "./tests/lost_device.mjs";
 import memory from "./tests/memory.mjs";
@@ -53,6 +54,7 @@ const tests = [
   ...chat, // Turns, saved conversations, prefixes, plans.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
   ...ask, // Questions about a document, as the command line answers them.
+  ...longDocument, // One that is not embedded before it is asked.
   ...reference, // Gemma's tokens against the reference.
 ];
 

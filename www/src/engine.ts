@@ -1,6 +1,6 @@
 // The package as the page uses it. The only module that imports it.
 
-import { cache, type GenerateOptions, type Generation, type Model, type ChatMessage } from "rushlight";
+import { cache, indexes, type GenerateOptions, type Generation, type Model, type ChatMessage } from "rushlight";
 import { version } from "rushlight/package.json";
 
 export { loadModel, plan, RushlightError } from "rushlight";
@@ -14,6 +14,8 @@ export type {
   CachedFile,
   GenerateOptions,
   GenerateStats,
+  IndexProgress,
+  KeptIndex,
   KvFormat,
   LoadOptions,
   LoadPlan,
@@ -31,6 +33,9 @@ export const VERSION: string = version;
 
 /** The store of model files. */
 export const fileCache = cache;
+
+/** What is kept of long documents. */
+export const documentIndexes = indexes;
 
 /** `model.chat`, where the file says how a conversation is written. */
 export function chatting(model: Model): ((messages: readonly ChatMessage[], options?: GenerateOptions) => Generation) | undefined {

@@ -115,7 +115,8 @@ function linesOf(items: readonly TextItem[]): Line[] {
  * does. Its width is a share of its line's, and the space before it counts: a line's height is ample for both.
  */
 function goesOn(last: Line, next: Line, lines: readonly Line[]): boolean {
-  const edge = Math.max(...lines.filter(({ left }) => Math.abs(left - next.left) < 1).map(({ right }) => right));
+  let edge = -Infinity;
+  for (const { left, right } of lines) if (Math.abs(left - next.left) < 1 && right > edge) edge = right;
   const [word = ""] = next.text.trimStart().split(/\s/, 1);
   const width = ((next.right - next.left) * word.length) / next.text.length;
   return Math.abs(last.height - next.height) < 1 && last.right + width + last.height > edge;
