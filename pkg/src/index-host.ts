@@ -29,8 +29,8 @@ export class IndexHost {
   readonly #breathe: () => Promise<void>;
   #open: readonly SentencesOf[] = [];
   #identity = "";
-  /** Sentences of each document when it was last kept. */
-  #saved: number[] = [];
+  /** Sentences of a document, by its key, when it was last kept. */
+  readonly #saved = new Map<string, number>();
   /** Writes follow one another, and nobody waits for them. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -44,7 +44,6 @@ export class IndexHost {
   async open(documents: readonly SentencesOf[], keep: boolean): Promise<number[]> {
     this.#identity = this.#engine.indexOpen(JSON.stringify(documents.map(({ key, sentences }) => ({ key, sentences }))));
     this.#open = documents;
-    this.#saved = documents.map(() => 0);
     for (const [at, { done }] of this.#state().entries()) {
       const document = documents[at];
       if (keep && done === 0 && document !== undefined && document.sentences > LEAST_KEPT) await this.#read(at, document.key);
@@ -112,7 +111,7 @@ export class IndexHost {
       const kept = await readIndex(root, name);
       if (kept === undefined) return;
       this.#engine.indexTake(document, kept.bytes);
-      this.#saved[document] = this.#state()[document]?.done ?? 0;
+      this.#saved.set(key, this.#state()[document]?.done ?? 0);
       if (kept.stale) this.#write(name, kept.bytes);
     } catch {
       // No store here, or a file that is damaged: it is made anew, and written over.
@@ -128,8 +127,8 @@ export class IndexHost {
     const state = this.#state();
     for (const [at, { key, sentences, title }] of this.#open.entries()) {
       const done = state[at]?.done ?? 0;
-      if (sentences <= LEAST_KEPT || done <= (this.#saved[at] ?? 0)) continue;
-      this.#saved[at] = done;
+      if (sentences <= LEAST_KEPT || done <= (this.#saved.get(key) ?? 0)) continue;
+      this.#saved.set(key, done);
       this.#write(indexName(this.#identity, key), this.#engine.indexBytes(at, title));
     }
   }

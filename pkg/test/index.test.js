@@ -195,6 +195,9 @@ for (const atomic of [true, false]) {
     await ask(one, long(100, [5]));
     const kept = await inside(store);
     assert.equal(kept.entries.size, 1, "the short one is not kept");
+    const [written] = kept.entries.values();
+    await ask(one, long(900));
+    assert.equal([...kept.entries.values()][0], written, "nothing is new: nothing is written");
     const two = await load({ store });
     await ask(two, long(900));
     assert.deepEqual([two.log.taken, two.log.embedded.length], [1, 0]);
