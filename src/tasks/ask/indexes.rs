@@ -180,6 +180,14 @@ impl Indexes {
     pub async fn compare(&self, embedder: &mut Embedder, question: &str) -> Result<Similarities, AskError> {
         let vectors = embedder.embed(&[question]).await?.vectors;
         let question = vectors.first().map(Vec::as_slice).unwrap_or_default();
+        // What is not a number would pass for a sentence without a vector.
+        if !question.iter().all(|element| element.is_finite()) {
+            return Err(AskError::Input {
+                what: "vector of the question",
+                expected: "numbers".to_owned(),
+                got: "an element that is none".to_owned(),
+            });
+        }
         Ok(self.open.iter().flat_map(|document| document.vectors.similarities(question)).collect())
     }
 
