@@ -6,6 +6,7 @@
 
 mod ask;
 mod asking;
+mod indexing;
 mod json;
 #[cfg(feature = "selftest")]
 mod selftest;
@@ -204,6 +205,7 @@ pub async fn create_engine(
             stage: Stage::Planning(Box::new(forecaster)),
             cancel,
             desk: ask::Desk::default(),
+            dropped_turns: 0,
         });
     }
     let loader = match files {

@@ -139,7 +139,7 @@ fn what_cannot_be_asked_is_said() {
         Some("ERR_EMPTY_QUESTION")
     );
     assert_eq!(
-        code(Asking::new(&session, &library, "Who?", Some(vec![0.0; 99]), 3, LocalTime(0))),
+        code(Asking::new(&session, &library, "Who?", Some(vec![Some(0.0); 99]), 3, LocalTime(0))),
         Some("ERR_BAD_ARGUMENT")
     );
     assert_eq!(Library::of(&[" \n", ""]).err().map(|error| error.code()), Some("ERR_EMPTY_DOCUMENT"));

@@ -82,6 +82,69 @@ fn an_answer_has_its_place() {
     assert!(none["null_score"].as_f64() > found["null_score"].as_f64());
 }
 
+/// A text of more sentences than are embedded at once, with something to ask about near its end.
+fn long_text() -> String {
+    let filler = |n: usize| format!("Shelf {n} holds ordinary paper and some string. ");
+    let mut text: String = (0..680).map(filler).collect();
+    text.push_str("\n\nThe lamp of the eastern tower was lit by Ishbel MacRae. It burns whale oil.\n\n");
+    text.extend((680..720).map(filler));
+    text
+}
+
+#[test]
+fn a_long_document_is_embedded_as_far_as_a_question_needs_and_kept_where_that_is_asked_for() {
+    let document = Document::new("long", &long_text());
+    let folder = std::env::temp_dir().join(format!("rushlight-index-{}", std::process::id()));
+    std::fs::remove_dir_all(&folder).ok();
+    let (model, embedder) = (model_path(), minilm_path());
+    let ask = |index: &[&str]| {
+        let fixed = [
+            "ask",
+            "--backend",
+            "cpu",
+            "--json",
+            "--model",
+            model.to_str().expect("UTF-8"),
+            "--embedder",
+            embedder.to_str().expect("UTF-8"),
+            "--context-file",
+            document.path(),
+            "--question",
+            "Who lit the lamp of the eastern tower?",
+        ];
+        let output = rushlight(&[&fixed[..], index].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(answer["answer"], "Ishbel MacRae", "{answer}");
+        (answer, said)
+    };
+    let (first, _) = ask(&[]);
+    assert!(!folder.exists(), "nothing is kept unless that is asked for");
+    let kept = ["--index-cache", folder.to_str().expect("UTF-8")];
+    assert_eq!(ask(&kept).0, first, "the rest is embedded behind the answer");
+    let files = || -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&folder).expect("the folder");
+        entries.map(|entry| entry.expect("a file").path()).collect()
+    };
+    let [file] = &files()[..] else { panic!("one index: {:?}", files()) };
+    let whole = std::fs::read(file).expect("an index");
+    let count = |at: usize| u32::from_le_bytes(whole[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((count(24), count(28), count(32)), (722, 722, 384), "all sentences of MiniLM's width");
+    let (again, said) = ask(&kept);
+    assert!(!said.contains("anew"), "{said}");
+    let near = |answer: &Value| answer["confidence"].as_f64().expect("a number");
+    assert!((near(&again) - near(&first)).abs() < 0.02, "the whole index answers as the first sentences did");
+    // Half of it, as a full disk leaves it where a file system renames before it writes.
+    std::fs::write(file, &whole[..whole.len() / 2]).expect("half a file");
+    let (healed, said) = ask(&kept);
+    assert!(said.contains("made anew"), "{said}");
+    assert_eq!(healed, first);
+    assert_eq!(std::fs::read(file).expect("an index"), whole, "and it is there again");
+    assert_eq!(files().len(), 1, "no part is left");
+    std::fs::remove_dir_all(&folder).ok();
+}
+
 #[test]
 fn what_cannot_be_answered_is_one_line_with_a_code() {
     let (document, empty) = (Document::new("some", TEXT), Document::new("empty", " \n\n"));

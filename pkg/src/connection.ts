@@ -28,6 +28,20 @@ export interface Call {
   cancel(): void;
 }
 
+const connections = new WeakMap<object, Connection>();
+
+/** Notes what a model talks through. */
+export function connects(model: object, connection: Connection): void {
+  connections.set(model, connection);
+}
+
+/** What a model talks through. */
+export function connectionOf(model: object): Connection {
+  const connection = connections.get(model);
+  if (connection === undefined) throw new RushlightError("ERR_BAD_ARGUMENT", "embedder: expected what loadModel gave, unwrapped");
+  return connection;
+}
+
 /** Requests to one worker. */
 export class Connection {
   readonly #channel: Channel<Reply, Request>;

@@ -2,11 +2,12 @@
 
 import type { AdapterAnswer } from "./adapter.js";
 import { AskHost } from "./ask-host.js";
-import type { Answer, AskRequest } from "./ask.js";
+import type { Answer, AskRequest, AskStage } from "./ask.js";
 import { readConversation, writeConversation } from "./conversations.js";
 import { createOptions, openEngine, planLoad, type Watch } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
+import { IndexHost } from "./index-host.js";
 import { Progress } from "./progress.js";
 import type { Channel, GenerateRequest, LoadRequest, Reply, Request, SavedSource } from "./protocol.js";
 import { collect, type Incoming, open, openSmall } from "./source.js";
@@ -17,6 +18,7 @@ import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
 interface Loaded {
   readonly engine: EngineApi;
   readonly documents: AskHost;
+  readonly indexes: IndexHost;
   readonly info: ModelInfo;
   readonly wasmAfterHeader: number;
   /** How it was asked for: other files of it arrive in the same way. */
@@ -45,7 +47,7 @@ export class Host {
   readonly #waiting = new Set<number>();
   /** The end of the queue: async methods hold the engine, so that requests go one at a time. */
   #queue: Promise<void> = Promise.resolve();
-  #running: { readonly id: number; readonly controller: AbortController } | undefined;
+  #running: { readonly id: number; readonly controller: AbortController; readonly yields: boolean } | undefined;
   #wasm: WebAssembly.Memory | undefined;
   #loaded: Loaded | undefined;
   /** Hears what is thrown out of the core, while somebody watches. */
@@ -78,6 +80,7 @@ export class Host {
       return;
     }
     this.#waiting.add(id);
+    if (this.#running?.yields === true) this.#running.controller.abort();
     this.#queue = this.#queue.then(() => this.#take(request));
   }
 
@@ -85,7 +88,9 @@ export class Host {
     const { id } = request;
     if (!this.#waiting.delete(id)) return;
     const controller = new AbortController();
-    this.#running = { id, controller };
+    const yields = request.type === "index-fill";
+    this.#running = { id, controller, yields };
+    if (yields && this.#waiting.size > 0) controller.abort();
     try {
       const value = await this.#answer(request, controller.signal);
       this.#channel.postMessage({ type: "result", id, value });
@@ -108,7 +113,18 @@ export class Host {
       case "embed":
         return await this.#embed(request.texts, signal);
       case "ask-open":
-        return this.#model().documents.open(request.documents, request.question);
+        return this.#model().documents.open(request.documents, request.question, request.embeds);
+      case "ask-sentences":
+        return this.#model().documents.sentences(request.documents, request.question, request.document);
+      case "index-open":
+        return await this.#model().indexes.open(request.documents, request.keep);
+      case "index-give":
+        this.#model().indexes.give(request.document, request.sentences);
+        return undefined;
+      case "index-compare":
+        return await this.#withStages(request.id, signal, (indexes, onStage) => indexes.compare(request.question, request.first, signal, onStage));
+      case "index-fill":
+        return await this.#withStages(request.id, signal, (indexes, onStage) => indexes.fill(request.keep, signal, onStage));
       case "ask":
         return await this.#ask(request.id, request.ask, signal);
       case "save":
@@ -185,7 +201,8 @@ export class Host {
         const reason = incoming.unkept();
         const kept = { cached: reason === undefined, cacheReason: reason ?? null };
         const whole = { ...info, backend, bytes: progress.loaded, ...kept, timings };
-        return { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
+        const indexes = new IndexHost(engine, this.#surroundings.openStore, yieldToEvents);
+        return { engine, documents: new AskHost(engine), indexes, info: whole, wasmAfterHeader, request };
       });
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
@@ -252,6 +269,18 @@ export class Host {
         },
       ),
     );
+  }
+
+  async #withStages<T>(
+    id: number,
+    signal: AbortSignal,
+    work: (indexes: IndexHost, onStage: (stage: AskStage) => void) => Promise<T>,
+  ): Promise<T> {
+    const { engine, indexes } = this.#model();
+    const onStage = (stage: AskStage): void => {
+      this.#channel.postMessage({ type: "stage", id, stage });
+    };
+    return await cancellable(engine, signal, () => work(indexes, onStage));
   }
 
   async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {

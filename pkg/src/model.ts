@@ -1,6 +1,6 @@
 import { type ChatMessage, checkMessages } from "./chat.js";
 import { type Answer, ask, type AskOptions } from "./ask.js";
-import type { Call, Connection } from "./connection.js";
+import { type Call, type Connection, connects } from "./connection.js";
 import { checkName } from "./conversations.js";
 import { abortError, RushlightError } from "./errors.js";
 import { fileSource } from "./file-source.js";
@@ -19,6 +19,7 @@ export class Model {
   /** Use `loadModel`. */
   constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection;
+    connects(this, connection);
     this.info = info;
   }
 
@@ -72,7 +73,8 @@ export class Model {
 
   /**
    * Answers a question about documents by a stretch of them, with its exact place, or says that they have none. An `embedder` finds
-   * what the question says in other words; its vectors of each document are kept.
+   * what the question says in other words; of long documents it makes the vectors that the question does not need in the background
+   * (`index`), and keeps them.
    */
   async ask(question: string, options: AskOptions): Promise<Answer> {
     return await ask(this.#connection, question, options);

@@ -135,7 +135,14 @@ impl Loader {
         files: &hf::Files,
         file_len: Option<u64>,
     ) -> Result<Self, SessionError> {
-        Self::with(options, host, Some(hf::metadata(files)?), file_len).await
+        let mut loader = Self::with(options, host, Some(hf::metadata(files)?), file_len).await?;
+        // What lies beside the weights belongs to the model as the beginning of a GGUF file does.
+        for file in
+            [Some(&files.config), Some(&files.tokenizer), files.sentence.as_ref(), files.pooling.as_ref()]
+        {
+            loader.fingerprint.update(file.map(Vec::as_slice).unwrap_or_default());
+        }
+        Ok(loader)
     }
 
     async fn with(
@@ -237,7 +244,7 @@ impl Loader {
     pub async fn finish_embedder(self) -> Result<Embedder, SessionError> {
         let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
         let longest = wanted_context(&options, &head.config)?;
-        Embedder::new(chosen, host, head, longest)
+        Embedder::new(chosen, host, head, longest, options.precision)
     }
 
     /// As [`finish`](Loader::finish), for an encoder with a head that marks answers.

@@ -13,7 +13,7 @@ fn compose(text: &str) -> String {
     JsString::from(text).normalize("NFC").into()
 }
 
-fn ask_error(failure: AskError) -> JsValue {
+pub(super) fn ask_error(failure: AskError) -> JsValue {
     error(failure.code(), &failure.to_string())
 }
 
@@ -31,10 +31,24 @@ impl Engine {
         View::new(text, compose).text().to_owned()
     }
 
-    /// Takes in documents; the sentences of each as JSON.
+    /// Takes in documents; the key and the number of the sentences of each, as JSON.
     #[wasm_bindgen(js_name = askOpen)]
     pub fn ask_open(&mut self, documents: &str) -> Result<String, JsValue> {
         to_json(&self.desk.open(parse(documents)?, compose).map_err(ask_error)?)
+    }
+
+    /// The sentences of a document, as JSON.
+    #[wasm_bindgen(js_name = askSentences)]
+    pub fn ask_sentences(&self, document: usize) -> Result<String, JsValue> {
+        to_json(&self.desk.sentences(document).map_err(ask_error)?)
+    }
+
+    /// The sentences whose vectors a question needs, counted through the documents.
+    #[wasm_bindgen(js_name = askFirst)]
+    pub fn ask_first(&mut self, question: &str) -> Result<Vec<u32>, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        let first = desk.first(stage.reads()?, question).map_err(ask_error)?;
+        Ok(first.into_iter().map(|sentence| sentence as u32).collect())
     }
 
     /// Finds passages.

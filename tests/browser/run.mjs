@@ -20,6 +20,7 @@ import embedderFiles from "./tests/embedder_files.mjs";
 import failures from "./tests/failures.mjs";
 import gpuFaults from "./tests/gpu_faults.mjs";
 import keptPage from "./tests/kept_page.mjs";
+import longDocument from "./tests/long_document.mjs";
 import kernels from "./tests/kernels.mjs";
 import largeDocument from "./tests/large_document.mjs";
 import lostDevice from "./tests/lost_device.mjs";
@@ -73,6 +74,7 @@ const tests = [
   ...smollm, // A real chat model: turns, reuse, a full context.
   ...embed, // MiniLM's vectors against the reference, from safetensors.
   ...ask, // Questions about a document, as the command line answers them.
+  ...longDocument, // One that is not embedded before it is asked.
   ...reference, // Gemma's tokens against the reference.
 ];
 

@@ -7,6 +7,7 @@ import {
   type GenerateOptions,
   type GenerateStats,
   type Generation,
+  indexes,
   type Model,
   type Piece,
   RushlightError,
@@ -25,6 +26,8 @@ export type {
   ChatMessage,
   GenerateOptions,
   GenerateStats,
+  IndexProgress,
+  KeptIndex,
   KvFormat,
   LoadOptions,
   LoadPlan,
@@ -47,6 +50,9 @@ export async function forgetConversation(name: string): Promise<void> {
 
 /** The store of model files. */
 export const fileCache = cache;
+
+/** What is kept of long documents. */
+export const documentIndexes = indexes;
 
 /** `model.chat`, where the file says how a conversation is written. */
 export function chatting(model: Model): ((messages: readonly ChatMessage[], options?: GenerateOptions) => Generation) | undefined {

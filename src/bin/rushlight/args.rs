@@ -340,6 +340,10 @@ pub struct AskArgs {
     /// A model that makes embeddings, which finds what words alone don't.
     #[arg(long, value_name = "FILE")]
     pub embedder: Option<PathBuf>,
+    /// Keep the vectors of a long document's sentences in this folder, and make those that the answers did not need once these are
+    /// printed. The next question then waits for none. Without DIR beside the models that were fetched.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, requires = "embedder")]
+    pub index_cache: Option<Option<PathBuf>>,
     /// The document, as plain text: UTF-8, UTF-16 with its mark, or Windows-1252; `-` is standard input. Places in answers are of the
     /// text, in bytes of UTF-8, without a byte order mark.
     #[arg(long, value_name = "FILE")]

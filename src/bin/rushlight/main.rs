@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod ask_index;
 mod bench;
 mod chat;
 mod decode;

@@ -54,8 +54,8 @@ pub struct Context<'a> {
     pub shown: &'a Shown,
     /// What the model made of it.
     pub reading: &'a Reading,
-    /// Products of the question's vector with each sentence's.
-    pub similarities: Option<&'a [f32]>,
+    /// Products of the question's vector with each sentence's; `None` for one without a vector.
+    pub similarities: Option<&'a [Option<f32>]>,
 }
 
 impl Context<'_> {
@@ -65,8 +65,7 @@ impl Context<'_> {
         let passage = self.library.passages().get(self.found.passage);
         let within = self.shown.sentence_at(candidate.start).unwrap_or_default();
         let sentence = passage.map_or(0, |passage| passage.sentences.start) + within;
-        let similarity =
-            self.similarities.and_then(|all| all.get(sentence)).map_or(0.0, |&one| f64::from(one));
+        let similarity = self.similarities.and_then(|all| *all.get(sentence)?).map_or(0.0, f64::from);
         let stems = &self.query.stems;
         [
             candidate.logprob,

@@ -177,11 +177,12 @@ impl Library {
         Some(Shown::new(self.view(passage.document)?, passage, &self.sentences))
     }
 
-    /// The passages for a question, the best first. `similarities` has the product of the question's vector with each sentence's.
+    /// The passages for a question, the best first. `similarities` has the product of the question's vector with each sentence's, `None`
+    /// for a sentence without a vector: passages whose sentences all have one come before the others, since only these can be compared.
     ///
     /// # Errors
     /// Similarities of another number of sentences.
-    pub fn find(&self, question: &str, similarities: Option<&[f32]>) -> Result<Vec<Found>, AskError> {
+    pub fn find(&self, question: &str, similarities: Option<&[Option<f32>]>) -> Result<Vec<Found>, AskError> {
         if let Some(similarities) = similarities
             && similarities.len() != self.sentences.len()
         {
@@ -195,22 +196,27 @@ impl Library {
         let bm25: Vec<f64> =
             (0..self.passages.len()).map(|passage| self.by_passage.bm25(passage, &query)).collect();
         let largest = bm25.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        let mut found: Vec<Found> = self
+        let mut found: Vec<(bool, Found)> = self
             .passages
             .iter()
             .enumerate()
             .map(|(index, passage)| {
                 let of = similarities.and_then(|all| all.get(passage.sentences.clone())).unwrap_or_default();
+                let embedded = of.iter().all(Option::is_some);
                 let similarity = of
                     .iter()
+                    .flatten()
                     .copied()
                     .fold(None, |most: Option<f32>, one| Some(most.map_or(one, |most| most.max(one))));
                 let similarity = f64::from(similarity.unwrap_or(0.0));
-                Found { passage: index, score: bm25[index] / largest + SIMILARITY * similarity, similarity }
+                let score = bm25[index] / largest + SIMILARITY * similarity;
+                (embedded, Found { passage: index, score, similarity })
             })
             .collect();
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
-        Ok(found)
+        found.sort_by(|(first, a), (second, b)| {
+            second.cmp(first).then(b.score.total_cmp(&a.score)).then(a.passage.cmp(&b.passage))
+        });
+        Ok(found.into_iter().map(|(_, found)| found).collect())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Questions about documents, answered by spans of them.
 //!
 //! Documents are cut at sentences into passages ([`passages`], [`text`]), found by their words and by the vectors of another model
-//! ([`library`], [`terms`], [`pairs`]), all in a normalised [`view`], and the best ones are read: [`read`] scores every span that the [`automaton`] over a passage's bytes
+//! ([`library`], [`terms`], [`pairs`], [`index`]), all in a normalised [`view`], and the best ones are read: [`read`] scores every span
+//! that the [`automaton`] over a passage's bytes
 //! allows, in the [`frame`] that fits the model. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
 //! answer, unless it is likelier that there is none.
 
@@ -12,6 +13,8 @@ mod error;
 pub mod features;
 pub mod frame;
 pub mod free;
+pub mod index;
+pub mod indexes;
 pub mod library;
 pub mod lines;
 pub mod pairs;
@@ -35,6 +38,7 @@ use crate::tasks::chat::LocalTime;
 use automaton::{Automaton, Closers};
 use features::{COUNT, Context, Query};
 use frame::Frame;
+use index::Similarities;
 use read::Reader;
 use shown::Shown;
 use weights::Weights;
@@ -94,7 +98,7 @@ pub struct Scored {
 pub struct Asking {
     question: String,
     query: Query,
-    similarities: Option<Vec<f32>>,
+    similarities: Option<Similarities>,
     frame: Frame,
     found: Vec<Found>,
     shown: Vec<Shown>,
@@ -106,7 +110,7 @@ pub struct Asking {
 
 impl Asking {
     /// Finds the passages to read, of which `most` are taken. `similarities` has the product of the question's vector with that of each
-    /// sentence of the library; a chat template may name the time `now`.
+    /// sentence of the library, as far as these are embedded; a chat template may name the time `now`.
     ///
     /// # Errors
     /// An empty question, similarities that belong to other documents, a vocabulary without bytes, or a chat template that does not
@@ -115,7 +119,7 @@ impl Asking {
         session: &Session,
         library: &Library,
         question: &str,
-        similarities: Option<Vec<f32>>,
+        similarities: Option<Similarities>,
         most: usize,
         now: LocalTime,
     ) -> Result<Self, AskError> {

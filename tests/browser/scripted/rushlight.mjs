@@ -17,6 +17,10 @@ const script = {
       { url: `https://example.org/models/all-MiniLM-L6-v2/${name}`, bytes, complete: true, stored: bytes, lastUsed: Date.now() - 7_300_000, etag: null }
     )),
   ],
+  /** What is kept of long documents. */
+  indexes: [],
+  /** Sentences that are gone through behind an answer; 0 for none. */
+  behind: 0,
   /** Calls, in their order. */
   calls: [],
   release: () => undefined,
@@ -198,7 +202,7 @@ function idOf(text) {
   return [...text].reduce((id, letter) => (id * 31 + letter.codePointAt(0)) % 262_144, 7);
 }
 
-async function ask(question, { documents, embedder, mode = "extract", signal, onStage, onPiece }) {
+async function ask(question, { documents, embedder, mode = "extract", signal, onStage, onPiece, index }) {
   script.calls.push({ call: "ask", question, mode, embedder: embedder !== undefined, documents });
   failWhere("ask");
   for (const [stage, total] of [["cut", 1], ["embed", 12], ["search", 1], ["read", 6], ["answer", 1]]) {
@@ -209,6 +213,7 @@ async function ask(question, { documents, embedder, mode = "extract", signal, on
       await pause(10);
     }
   }
+  if (index !== undefined) void goThrough(index);
   const [text, confidence] = ANSWERS[question] ?? ["", 0.71];
   const document = documents.findIndex((each) => each.text.includes(text));
   const passages = paragraphs(documents[Math.max(0, document)].text, text).map((range, at) => ({ document: Math.max(0, document), ...range, score: 1 - at / 10 }));
@@ -273,6 +278,26 @@ export const conversations = {
     return true;
   },
 };
+
+export const indexes = {
+  async list() {
+    return script.indexes;
+  },
+  async delete(name) {
+    script.calls.push({ call: "indexes.delete", name });
+    script.indexes = script.indexes.filter((index) => index.name !== name);
+    return true;
+  },
+};
+
+/** Goes through a long document behind its answer. */
+async function goThrough({ signal, onProgress }) {
+  for (let done = 0; done <= script.behind && script.behind > 0; done += 10) {
+    if (signal.aborted) return void script.calls.push({ call: "stopped", done });
+    onProgress({ done, total: script.behind });
+    await pause(20);
+  }
+}
 
 export const cache = {
   async list() {

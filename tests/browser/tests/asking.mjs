@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 
+import { violations } from "../lib/axe.mjs";
 import { failed, open, read } from "../lib/page.mjs";
 import { scriptedPage } from "../lib/scripted_page.mjs";
 
@@ -81,6 +82,59 @@ export default [
       assert.equal(shown.heard, "Answer: from September to April");
       await page.playwright.getByRole("button", { name: "Keeper’s handbook.md" }).last().click();
       await page.waitFor("the focus on the words", (words) => document.activeElement.textContent === words, shown.mark);
+    },
+  },
+  {
+    name: "asking: a long document is gone through behind its answer, until that is stopped, or the document or the machine is needed",
+    async run(context) {
+      const page = await withSample(context);
+      const shown = () => document.querySelector("#indexing") !== null;
+      const gone = () => document.querySelector("#indexing") === null;
+      const stopped = () => page.evaluate(() => globalThis.scripted.calls.filter(({ call }) => call === "stopped").length);
+      await page.evaluate(() => (globalThis.scripted.behind = 20));
+      await ask(page, "When are dogs allowed?");
+      await page.waitFor("the end of it", gone);
+      assert.equal(await stopped(), 0);
+      await page.evaluate(() => (globalThis.scripted.behind = 100_000));
+      const begin = async () => {
+        await ask(page, "When are dogs allowed?");
+        await page.waitFor("how far it is", shown);
+        assert.match(await page.evaluate(() => document.querySelector("#indexing-text").textContent), /of 100,000 sentences/);
+      };
+      await begin();
+      assert.deepEqual(await violations(page), []);
+      await page.click("#stop-indexing");
+      await page.waitFor("nothing", gone);
+      await begin();
+      await page.playwright.getByRole("button", { name: /^Remove/ }).first().click();
+      await page.waitFor("nothing", gone);
+      await page.playwright.getByRole("button", { name: "Try a sample" }).click();
+      await begin();
+      await open(page, "playground");
+      await page.fill("#prompt", "The capital of France is");
+      await page.click("#generate");
+      await page.waitFor("an end of all three", (count) => globalThis.scripted.calls.filter(({ call }) => call === "stopped").length === count, 3);
+    },
+  },
+  {
+    name: "asking: what is kept of long documents is listed and deleted",
+    async run(context) {
+      const page = await scriptedPage(context);
+      await page.evaluate(() => {
+        const kept = (name, title, done) => ({ name, title, bytes: 6_300_000, sentences: 4000, done, lastUsed: Date.now() - 7_200_000 });
+        globalThis.scripted.indexes = [kept("a", "policy.txt", 4000), kept("b", "", 1200)];
+      });
+      await open(page, "models");
+      const lines = () => [...document.querySelectorAll("[aria-labelledby=kept-documents-title] .kept-name")].map((each) => each.textContent);
+      await page.waitFor("two lines", () => document.querySelectorAll("[aria-labelledby=kept-documents-title] li").length === 2);
+      assert.deepEqual(await page.evaluate(lines), ["policy.txt4,000 sentences", "Untitled1,200 of 4,000 sentences"]);
+      assert.deepEqual(await violations(page), []);
+      await page.playwright.getByRole("button", { name: "Delete what is kept of policy.txt" }).click();
+      await page.waitFor("one line", () => document.querySelectorAll("[aria-labelledby=kept-documents-title] li").length === 1);
+      await page.playwright.getByRole("button", { name: "Delete what is kept of Untitled" }).click();
+      await page.waitFor("none", () => document.querySelector("#kept-documents-title") === null);
+      const deleted = await page.evaluate(() => globalThis.scripted.calls.flatMap(({ call, name }) => (call === "indexes.delete" ? [name] : [])));
+      assert.deepEqual(deleted, ["a", "b"]);
     },
   },
   {

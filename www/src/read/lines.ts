@@ -122,7 +122,8 @@ function linesOf(items: readonly Item[]): Line[] {
  * a word is a character.
  */
 function goesOn(last: Line, next: Line, lines: readonly Line[]): boolean {
-  const edge = Math.max(...lines.filter(({ left }) => Math.abs(left - next.left) < 1).map(({ right }) => right));
+  let edge = -Infinity;
+  for (const { left, right } of lines) if (Math.abs(left - next.left) < 1 && right > edge) edge = right;
   const begins = next.text.trimStart();
   const [first = ""] = DENSE.test(firstOf(begins)) ? [firstOf(begins)] : begins.split(/\s/, 1);
   const width = ((next.right - next.left) * first.length) / next.text.length;

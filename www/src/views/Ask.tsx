@@ -8,6 +8,7 @@ import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
 import { DocumentPanel } from "./DocumentPanel";
 import { Choice, HeadedText, Send, sends } from "./Form";
+import { IndexLine } from "./IndexLine";
 import { Reader } from "./Reader";
 
 /** Documents, a question, its answer, and where it stands. */
@@ -23,6 +24,7 @@ export function Ask(): VNode {
           <DocumentPanel />
           <QuestionForm />
           <AnswerCard />
+          <IndexLine />
         </div>
         <Reader />
       </div>

@@ -6,6 +6,7 @@ import { discard, kept, type KeptModel, lookUp, persist, persistent, storage } f
 import { chosen, forgetFile, lastPart } from "../state/model";
 import { view } from "../state/presets";
 import { ago, bytes } from "../words/format";
+import { KeptDocuments } from "./KeptDocuments";
 
 /** The models that are kept on this machine. */
 export function Kept(): VNode {
@@ -17,6 +18,7 @@ export function Kept(): VNode {
     <section class="card" aria-labelledby="kept-title">
       <h3 id="kept-title">Kept on this machine</h3>
       <KeptList models={kept.value ?? []} />
+      <KeptDocuments />
     </section>
   );
 }

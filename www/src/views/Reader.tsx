@@ -30,7 +30,7 @@ function Explanation(): VNode {
       <h3 id="how-title">How it works</h3>
       <ol>
         <li>
-          <strong>You add documents.</strong> They are turned into text here, and are gone when the tab is.
+          <strong>You add documents.</strong> They are turned into text here, and are gone when the tab is; of long ones, what their sentences mean stays on this machine.
         </li>
         <li>
           <strong>You ask.</strong>{" "}
