@@ -59,7 +59,7 @@ pub(super) struct Request {
     /// Either this
     pub prompt: Option<String>,
     /// or a conversation.
-    pub messages: Option<Vec<ChatMessage>>,
+    pub messages: Option<Vec<Message>>,
     pub max_tokens: Option<usize>,
     pub temperature: Option<f32>,
     pub top_k: Option<usize>,
@@ -84,18 +84,11 @@ pub(super) enum Prompt {
     Messages(Vec<Message>),
 }
 
-#[derive(Deserialize)]
-pub(super) struct ChatMessage {
-    pub role: String,
-    pub content: String,
-}
-
 impl Request {
     /// `None` without a prompt.
     pub fn into_options(self) -> Option<(Prompt, GenerateOptions)> {
-        let message = |ChatMessage { role, content }: ChatMessage| Message { role, content };
         let prompt = match self.messages {
-            Some(messages) => Prompt::Messages(messages.into_iter().map(message).collect()),
+            Some(messages) => Prompt::Messages(messages),
             None => Prompt::Text(self.prompt?),
         };
         let off = Settings::default();
