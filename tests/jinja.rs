@@ -68,7 +68,7 @@ fn hostile_templates_end_in_an_error_soon() {
         repeated("{% set x %}", 8_000, "", "{% endset %}"),
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
         "{% macro m(x=m()) %}{% endmacro %}{{ m() }}".to_owned(),
-        "{% macro m() %}{% call m() %}{% endcall %}{% endmacro %}{{ m() }}".to_owned(),
+        "{% macro m() %}{{ caller }}{% call m() %}{% endcall %}{% endmacro %}{{ m() }}".to_owned(),
         "{% macro a(n) %}{% if n %}{{ a(n-1) }}{{ a(n-1) }}{% endif %}{% endmacro %}{{ a(60) }}".to_owned(),
         "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}".to_owned(),
         doubled("ns.x = [ns.x, ns.x]", "{{ ns.x | tojson }}"),
@@ -116,6 +116,6 @@ fn long_messages_are_no_attack() {
     let content = "A line of text, and \"quotes\".\n".repeat(40_000);
     let message = Data::Object(vec![("content".to_owned(), Data::text(content.clone()))]);
     let given = Data::Object(vec![("messages".to_owned(), Data::List(vec![message]))]);
-    let source = "{% for m in messages %}{{ (m.content | trim).split('</think>')[-1].replace('x', 'y') ~ '' }}{% endfor %}";
-    assert_eq!(render(source, &given).expect("it renders"), content.trim());
+    let source = "{% for m in messages %}{{ (m.content | trim).split('</think>')[-1].replace('#', 'y') ~ '' }}{% endfor %}";
+    assert!(render(source, &given).expect("it renders") == content.trim(), "another text");
 }
