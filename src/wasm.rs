@@ -323,8 +323,10 @@ impl Engine {
                 self.dropped_turns = 0;
             }
             Prompt::Messages(messages, overflow) => {
-                let dropped = chat::start_fitted(session, &messages, options, overflow, local_time())
-                    .map_err(chat_error)?;
+                let template = chat::template(session).map_err(chat_error)?;
+                let dropped =
+                    chat::start_fitted(session, &template, &messages, options, overflow, local_time())
+                        .map_err(chat_error)?;
                 self.dropped_turns = dropped;
             }
         }

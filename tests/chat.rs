@@ -168,11 +168,12 @@ fn a_conversation_that_outgrows_the_context_drops_its_oldest_turns() {
     let mut here = session("qwen2-bf16-64", Some(template("chatml")));
     let context = here.info().context;
     let mut messages = vec![Message::new("system", "hello"), Message::new("user", "the capital of France 0")];
+    let start = |session: &mut Session, messages: &[Message], overflow| {
+        let template = chat::template(session).expect("it has one");
+        chat::start_fitted(session, &template, messages, tokens(8), overflow, LocalTime(0))
+    };
     let (mut before, mut kept_cache, mut drops) = (0, 0, 0);
     for turn in 1..40 {
-        let start = |session: &mut Session, messages: &[Message], overflow| {
-            chat::start_fitted(session, messages, tokens(8), overflow, LocalTime(0))
-        };
         let dropped = start(&mut here, &messages, Overflow::Trim).expect("it is made to fit");
         let got = drive(&mut here).expect("the run succeeds");
         // What is left says what it says by itself: nothing of what was dropped is in it.
@@ -204,10 +205,10 @@ fn a_conversation_that_outgrows_the_context_drops_its_oldest_turns() {
     assert_eq!(refused.code(), "ERR_CONTEXT");
     // A last turn that alone is too long is nobody's to shorten.
     messages.push(Message::new("user", "the capital ".repeat(200)));
-    let refused = chat::start_fitted(&mut here, &messages, tokens(8), Overflow::Trim, LocalTime(0));
+    let refused = start(&mut here, &messages, Overflow::Trim);
     assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
     let alone = [Message::new("user", "the capital ".repeat(200))];
-    let refused = chat::start_fitted(&mut here, &alone, tokens(8), Overflow::Trim, LocalTime(0));
+    let refused = start(&mut here, &alone, Overflow::Trim);
     assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
 }
 

@@ -119,3 +119,87 @@ fn a_prefix_is_taken_up_by_a_session() {
     assert_eq!(got.ids(), expected.ids());
     assert!(got.stats.cached_tokens > 10, "{}", got.stats.cached_tokens);
 }
+
+/// As `run`, of `chat` without a model.
+fn shown(folder: &Folder, template: &str, messages: &str, more: &[&str]) -> Output {
+    let template = folder.write("t.jinja", template.as_bytes());
+    let messages = folder.write("m.json", messages.as_bytes());
+    let arguments = ["chat", "--show-prompt", "--template-file", &template, "--messages-file", &messages];
+    Command::new(env!("CARGO_BIN_EXE_rushlight"))
+        .args(arguments)
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs")
+}
+
+#[test]
+fn the_prompt_can_be_seen_without_a_model() {
+    let folder = Folder::new("prompt");
+    let hello = r#"[{"role": "user", "content": "Hello"}]"#;
+    let thought = r#"[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "<think>hm</think>Yes"},
+                      {"role": "user", "content": "ok"}]"#;
+    // What Python's jinja2 says of each.
+    let crlf = "{% for m in messages %}\r\n<|{{ m.role }}|>\r\n{{ m.content }}</s>\r\n{% endfor %}\r\n<|assistant|>\r\n";
+    let undefined = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if m.tool_calls | length > 0 %}[calls]\
+                     {% endif %}{% endfor %}{% if functions | length %}F{% endif %}<assistant>";
+    let cases = [
+        (crlf, hello, "<|user|>\nHello</s>\n<|assistant|>"),
+        (
+            "{{ messages | tojson(separators=(',', ':')) }}\n{{ {'b':1,'a':2} | tojson(sort_keys=true) }}\n\
+             {{ 'é' | tojson(ensure_ascii=true) }}",
+            hello,
+            "[{\"role\":\"user\",\"content\":\"Hello\"}]\n{\"a\": 2, \"b\": 1}\n\"\\u00e9\"",
+        ),
+        (undefined, hello, "<user>Hello<assistant>"),
+        ("{{ messages[1].content.rsplit('</think>', 1)[1] }}", thought, "Yes"),
+        ("{{ messages[1].content.partition('</think>')[2] }}", thought, "Yes"),
+        ("{{ messages[1].content.removeprefix('<think>') }}", thought, "hm</think>Yes"),
+        ("{{ messages[1].content.removesuffix('Yes') }}", thought, "<think>hm</think>"),
+        ("{{ '%s:%d' % ('a', 3) }}", thought, "a:3"),
+        (
+            "{{ messages | tojson }}{{ tools[0].z }}{{ think }}",
+            r#"{"messages": [{"role": "tool", "z": [1, 2.0, null], "a": {}}], "tools": [{"z": true}], "think": 1}"#,
+            "[{\"role\": \"tool\", \"z\": [1, 2.0, null], \"a\": {}}]True1",
+        ),
+    ];
+    for (template, messages, expected) in cases {
+        assert_eq!(text(shown(&folder, template, messages, &[])), expected, "{template}");
+    }
+    let tokens = ["--bos-token", "<s>", "--eos-token", "</s>"];
+    assert_eq!(text(shown(&folder, "{{ bos_token }}|{{ eos_token }}", hello, &tokens)), "<s>|</s>");
+    assert_eq!(text(shown(&folder, "{{ bos_token }}|{{ eos_token }}", hello, &[])), "|");
+    let json = text(shown(&folder, "a\n\nb", hello, &["--json"]));
+    assert_eq!(json, "{\"prompt\":\"a\\n\\nb\"}\n");
+
+    for hostile in
+        ["{{ [1]|tojson(indent=4611686018427387904) }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"]
+    {
+        let output = shown(&folder, hostile, hello, &[]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("ERR_TEMPLATE"), "{error}");
+    }
+    for wrong in ["{}", "[1]", "[{\"content\": \"x\"}]", "nothing"] {
+        let output = shown(&folder, "x", wrong, &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_prompt_of_a_model_is_that_of_its_template() {
+    let folder = Folder::new("model-prompt");
+    let model = folder.path("chat.gguf");
+    let messages = folder.write(
+        "m.json",
+        br#"[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]"#,
+    );
+    let from_file =
+        text(run(&["chat", "--model", &model, "--show-prompt", "--messages-file", &messages], ""));
+    let flags = ["chat", "--model", &model, "--show-prompt", "--system", "Be kind.", "--message", "Hi"];
+    assert_eq!(text(run(&flags, "")), from_file);
+    assert!(from_file.contains("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"), "{from_file}");
+    let answer = ["chat", "--model", &model, "--max-tokens", "6", "--messages-file", &messages];
+    let flags = ["chat", "--model", &model, "--max-tokens", "6", "--system", "Be kind.", "--message", "Hi"];
+    assert_eq!(text(run(&answer, "")), text(run(&flags, "")));
+}

@@ -71,7 +71,7 @@ fn three_turns_cost_what_is_new_and_are_taken_up_again() {
     let held = later.import(&saved).expect("it is of this model");
     let last = messages.pop().expect("the third answer");
     let again = answer(&mut later, &messages, tokens(24));
-    assert_eq!(again.text(), last.content);
+    assert_eq!(again.text(), last.text().expect("it is text"));
     assert!(
         held > 40 && again.stats.cached_tokens + 40 > again.stats.prompt_tokens,
         "{held}, {:?}",
@@ -83,11 +83,13 @@ fn three_turns_cost_what_is_new_and_are_taken_up_again() {
 fn a_long_conversation_goes_on() {
     let mut here = session(Precision::Fast, 256);
     let mut messages = vec![Message::new("system", "You answer in one short sentence.")];
+    let template = chat::template(&here).expect("it has one");
     let (mut dropped, mut most) = (0, 0);
     for turn in 0..12 {
         messages.push(Message::new("user", format!("Tell me something about the number {turn}, please.")));
-        dropped = chat::start_fitted(&mut here, &messages, tokens(40), Overflow::Trim, LocalTime(0))
-            .expect("it fits");
+        dropped =
+            chat::start_fitted(&mut here, &template, &messages, tokens(40), Overflow::Trim, LocalTime(0))
+                .expect("it fits");
         let got = drive(&mut here).expect("the run succeeds");
         assert!(!got.text().trim().is_empty(), "turn {turn}");
         most = most.max(got.stats.prompt_tokens);

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// A room of `src/` and the rooms it may import. Imports run one way; a room that is not here may not exist.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("tensor", &[]),
+    ("jinja", &[]),
     ("formats", &["tensor"]),
     ("kernel", &["formats", "tensor"]),
     ("plan", &["kernel", "tensor"]),
@@ -20,7 +21,19 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("session", &["model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer", "sampler"]),
     (
         "tasks",
-        &["session", "model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer", "sampler"],
+        &[
+            "session",
+            "model",
+            "cpu",
+            "gpu",
+            "plan",
+            "kernel",
+            "formats",
+            "tensor",
+            "tokenizer",
+            "sampler",
+            "jinja",
+        ],
     ),
     ("train", &["model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer"]),
     ("selftest", &["cpu", "gpu", "plan", "kernel", "formats", "tensor"]),

@@ -4,33 +4,21 @@
 //! as data: `{{` in a message is text.
 
 mod calendar;
+mod message;
 mod overflow;
 mod template;
 
 use thiserror::Error;
 
+pub use crate::jinja::Data;
 pub use calendar::LocalTime;
+pub use message::{Conversation, Message};
 pub use overflow::{Fitted, Overflow};
-pub use template::ChatTemplate;
+pub use template::{ChatTemplate, special_texts};
 
+use crate::jinja::JinjaError;
 use crate::session::{GenerateOptions, Session, SessionError};
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerError};
-
-/// One message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Who says it: `system`, `user`, `assistant`, or what else the template knows.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
-impl Message {
-    /// A message.
-    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Message { role: role.into(), content: content.into() }
-    }
-}
 
 /// Why a conversation could not be continued.
 #[derive(Debug, Error)]
@@ -45,10 +33,13 @@ pub enum ChatError {
         name: String,
     },
     /// The template is broken, uses something that is not there, or refuses the messages.
-    #[error("chat template: {said}")]
-    Template {
-        /// What it, or its interpreter, says.
-        said: String,
+    #[error("chat template: {0}")]
+    Template(#[from] JinjaError),
+    /// A message that is none.
+    #[error("messages: expected objects with a role, got {got}")]
+    BadMessage {
+        /// What it is instead.
+        got: String,
     },
     /// No messages.
     #[error("messages: expected at least one, got none")]
@@ -63,64 +54,95 @@ impl ChatError {
     pub fn code(&self) -> &'static str {
         match self {
             ChatError::NoTemplate { .. } => "ERR_NO_TEMPLATE",
-            ChatError::Template { .. } => "ERR_TEMPLATE",
-            ChatError::NoMessages => "ERR_BAD_ARGUMENT",
+            ChatError::Template(_) => "ERR_TEMPLATE",
+            ChatError::NoMessages | ChatError::BadMessage { .. } => "ERR_BAD_ARGUMENT",
             ChatError::Session(error) => error.code(),
         }
     }
 }
 
-/// Begins the answer to the last of `messages`. Of a conversation that goes on, only what is new runs.
+/// Begins the answer to the last of the messages. Of a conversation that goes on, only what is new runs.
 ///
 /// # Errors
 /// A file without a template, a template that fails, or what [`Session::start_ids`] fails with.
-pub fn start(
+pub fn start<'m>(
     session: &mut Session,
-    messages: &[Message],
+    conversation: impl Into<Conversation<'m>>,
     options: GenerateOptions,
     now: LocalTime,
 ) -> Result<(), ChatError> {
-    start_fitted(session, messages, options, Overflow::Error, now).map(drop)
+    let template = template(session)?;
+    start_with(session, &template, conversation, options, now)
 }
 
-/// As [`start`], for a conversation that may have outgrown the context. Says how many of its oldest turns were left out.
+/// As [`start`], with a template of the caller's.
 ///
 /// # Errors
-/// As [`start`]; with [`Overflow::Trim`] still `ERR_CONTEXT` where the last turn alone does not fit.
-pub fn start_fitted(
+/// A template that fails, or what [`Session::start_ids`] fails with.
+pub fn start_with<'m>(
     session: &mut Session,
-    messages: &[Message],
+    template: &ChatTemplate,
+    conversation: impl Into<Conversation<'m>>,
+    options: GenerateOptions,
+    now: LocalTime,
+) -> Result<(), ChatError> {
+    start_fitted(session, template, conversation, options, Overflow::Error, now).map(drop)
+}
+
+/// As [`start_with`], for a conversation that may have outgrown the context. Says how many of its oldest turns were left out.
+///
+/// # Errors
+/// As [`start_with`]; with [`Overflow::Trim`] still `ERR_CONTEXT` where the last turn alone does not fit.
+pub fn start_fitted<'m>(
+    session: &mut Session,
+    template: &ChatTemplate,
+    conversation: impl Into<Conversation<'m>>,
     options: GenerateOptions,
     overflow: Overflow,
     now: LocalTime,
 ) -> Result<usize, ChatError> {
+    let conversation = conversation.into();
     let Fitted { ids, dropped_turns } = match overflow {
-        Overflow::Error => Fitted { ids: prompt(session, messages, now)?, dropped_turns: 0 },
-        Overflow::Trim => {
-            let template = template(session, messages)?;
-            overflow::fit(session, &template, messages, options.max_tokens, now)?
-        }
+        Overflow::Error => Fitted { ids: ids(session, template, conversation, now)?, dropped_turns: 0 },
+        Overflow::Trim => overflow::fit(session, template, conversation, options.max_tokens, now)?,
     };
     session.start_ids(ids, options)?;
     Ok(dropped_turns)
 }
 
-/// The tokens that `messages` become.
+/// The tokens that a conversation becomes.
 ///
 /// # Errors
 /// A file without a template, or a template that fails.
-pub fn prompt(session: &Session, messages: &[Message], now: LocalTime) -> Result<Vec<u32>, ChatError> {
-    let text = template(session, messages)?.render(messages, now)?;
+pub fn prompt<'m>(
+    session: &Session,
+    conversation: impl Into<Conversation<'m>>,
+    now: LocalTime,
+) -> Result<Vec<u32>, ChatError> {
+    ids(session, &template(session)?, conversation.into(), now)
+}
+
+fn ids(
+    session: &Session,
+    template: &ChatTemplate,
+    conversation: Conversation<'_>,
+    now: LocalTime,
+) -> Result<Vec<u32>, ChatError> {
+    if conversation.messages.is_empty() {
+        return Err(ChatError::NoMessages);
+    }
+    let text = template.render(conversation, now)?;
     Ok(encode(session.tokenizer(), &text).map_err(SessionError::from)?)
 }
 
-/// The template of the model's file, for messages that there are.
-fn template(session: &Session, messages: &[Message]) -> Result<ChatTemplate, ChatError> {
-    if messages.is_empty() {
-        return Err(ChatError::NoMessages);
-    }
+/// The template of the model's file.
+///
+/// # Errors
+/// A file without one, or one that is no Jinja.
+pub fn template(session: &Session) -> Result<ChatTemplate, ChatError> {
     let no_template = || ChatError::NoTemplate { name: session.info().name };
-    ChatTemplate::new(session.chat_template().ok_or_else(no_template)?, session.tokenizer())
+    let source = session.chat_template().ok_or_else(no_template)?;
+    ChatTemplate::new(source, session.tokenizer())
 }
 
 /// Ids of a rendered conversation. Its special tokens are recognised; BOS is put before it only where the template has not done so.

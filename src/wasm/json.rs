@@ -59,7 +59,7 @@ pub(super) struct Request {
     /// Either this
     pub prompt: Option<String>,
     /// or a conversation.
-    pub messages: Option<Vec<ChatMessage>>,
+    pub messages: Option<Vec<Message>>,
     /// What happens when it has outgrown the context.
     #[serde(default)]
     pub overflow: OverflowChoice,
@@ -95,23 +95,16 @@ pub(super) enum Prompt {
     Messages(Vec<Message>, Overflow),
 }
 
-#[derive(Deserialize)]
-pub(super) struct ChatMessage {
-    pub role: String,
-    pub content: String,
-}
-
 impl Request {
     /// `None` without a prompt.
     pub fn into_options(self) -> Option<(Prompt, GenerateOptions)> {
-        let message = |ChatMessage { role, content }: ChatMessage| Message { role, content };
         let prompt = match self.messages {
             Some(messages) => {
                 let overflow = match self.overflow {
                     OverflowChoice::Error => Overflow::Error,
                     OverflowChoice::Trim => Overflow::Trim,
                 };
-                Prompt::Messages(messages.into_iter().map(message).collect(), overflow)
+                Prompt::Messages(messages, overflow)
             }
             None => Prompt::Text(self.prompt?),
         };

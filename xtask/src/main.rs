@@ -16,6 +16,7 @@ mod download;
 mod fetch_minilm;
 mod fetch_model;
 mod fetch_smollm;
+mod fetch_templates;
 mod fingerprint;
 mod flavour;
 mod npm;
@@ -41,6 +42,8 @@ enum Command {
     Setup(setup::Options),
     /// Fetch Gemma 3 270M, all-MiniLM-L6-v2 and SmolLM2-135M-Instruct into the cache folder and check them
     FetchModel(fetch_model::Options),
+    /// Fetch published chat templates, and jinja2 to judge them, into the cache folder
+    FetchTemplates,
     /// Build the wasm core, the npm package and the page
     BuildWeb(build_web::Options),
     /// Set everything up and serve the page, or ask it one question in a headless browser
@@ -57,6 +60,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Setup(options) => setup::run(&options),
         Command::FetchModel(options) => fetch_model::all(&options),
+        Command::FetchTemplates => {
+            fetch_templates::run().map(|fetched| println!("{}", fetched.templates.display()))
+        }
         Command::BuildWeb(options) => build_web::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),

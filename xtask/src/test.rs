@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::flavour::Flavour;
 use crate::setup::Scope;
 use crate::toolchain::WasmToolchain;
-use crate::{build_web, cargo_deny, fetch_model, npm, packages, process, setup, tidy};
+use crate::{build_web, cargo_deny, fetch_model, fetch_templates, npm, packages, process, setup, tidy};
 
 /// Drives the browsers.
 const BROWSER_TESTS: &str = "tests/browser/run.mjs";
@@ -44,6 +44,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 const STEPS: [Step; 20] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
     step("fetch-model", true, || fetch_model::all(&fetch_model::Options::default()).map(|_| String::new())),
+    step("fetch-templates", true, || fetch_templates::run().map(|_| String::new())),
     step("fmt", true, || process::run("cargo fmt", process::cargo().args(["fmt", "--all", "--check"]))),
     step("clippy", true, || clippy("rushlight")),
     step("clippy-xtask", true, || clippy("xtask")),
@@ -190,6 +191,9 @@ fn test_environment(command: &mut Command) -> Result<()> {
     };
     let model = fetch_model::run(&fetch_model::Options::default())?;
     set("RUSHLIGHT_MODEL", Some(&model));
+    let fetched = fetch_templates::run()?;
+    set("RUSHLIGHT_TEMPLATES", Some(&fetched.templates));
+    set("RUSHLIGHT_JINJA2", Some(&fetched.jinja));
     set("VK_ICD_FILENAMES", packages::llvmpipe().as_deref());
     set("CHROMIUM", packages::chromium().as_deref());
     set("FIREFOX", packages::firefox().as_deref());

@@ -5,8 +5,8 @@
 //! the cache would be of no use. So where turns have to go, as many go as leave half of the room free, and the same ones stay out
 //! until the room is used up again: what is in the cache tells which those were.
 
-use super::{ChatError, ChatTemplate, LocalTime, Message, encode};
-use crate::session::{Session, SessionError};
+use super::{ChatError, ChatTemplate, Conversation, LocalTime, Message, ids};
+use crate::session::Session;
 
 /// What happens to a conversation that the context does not hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ const ANSWER_SHARE: usize = 4;
 
 /// Where each turn begins.
 fn turns(messages: &[Message]) -> Vec<usize> {
-    let is_user = |(_, message): &(usize, &Message)| message.role == "user";
+    let is_user = |(_, message): &(usize, &Message)| message.role() == "user";
     messages.iter().enumerate().filter(is_user).map(|(index, _)| index).collect()
 }
 
@@ -40,17 +40,18 @@ fn turns(messages: &[Message]) -> Vec<usize> {
 pub(super) fn fit(
     session: &Session,
     template: &ChatTemplate,
-    messages: &[Message],
+    conversation: Conversation<'_>,
     max_tokens: Option<usize>,
     now: LocalTime,
 ) -> Result<Fitted, ChatError> {
+    let messages = conversation.messages;
     let turns = turns(messages);
     let render = |dropped: usize| -> Result<Vec<u32>, ChatError> {
         let start = turns.first().copied().unwrap_or(0);
         let rest = turns.get(dropped).copied().unwrap_or(start);
         let kept = messages.get(..start).into_iter().chain(messages.get(rest..)).flatten();
-        let text = template.render(&kept.cloned().collect::<Vec<_>>(), now)?;
-        Ok(encode(session.tokenizer(), &text).map_err(SessionError::from)?)
+        let kept: Vec<Message> = kept.cloned().collect();
+        ids(session, template, Conversation { messages: &kept, ..conversation }, now)
     };
     let context = session.info().context;
     let answer = max_tokens.unwrap_or(context / ANSWER_SHARE).max(1);
