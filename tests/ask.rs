@@ -10,7 +10,6 @@ use rushlight::tasks::ask::frame::Frame;
 use rushlight::tasks::ask::read::{Reader, Reading};
 use rushlight::tasks::ask::shown::Shown;
 use rushlight::tasks::ask::{Answer, AskError, Asking, Library, automaton, frame};
-use rushlight::tasks::chat::LocalTime;
 use rushlight::tensor::DType;
 use rushlight::tokenizer::EncodeOptions;
 
@@ -49,7 +48,7 @@ fn the_decoder_scores_a_span_as_the_model_does_token_by_token() {
     let mut session = session();
     let library = Library::of(&[LETTER]).expect("a library");
     let (question, before) = ("Which part number does the seal have?", frame::plain_frame());
-    let frame = Frame::Text(before.clone());
+    let frame = Frame(before.clone());
     let (shown, reading) = read(&mut session, &library, &frame, question);
     let prompt = format!("{before}Context: {}\nQuestion: {question}\nAnswer:", shown.text);
     let options = |add_special| EncodeOptions { add_special, parse_special: false };
@@ -102,8 +101,7 @@ fn spans_are_the_document_at_their_offsets() {
         ("Which model is the pump?", "QX-7b"),
         ("How many litres a minute did it move?", "41.5"),
     ] {
-        let mut asking =
-            Asking::new(&session, &library, question, None, 3, LocalTime(0)).expect("a question");
+        let mut asking = Asking::new(&session, &library, question, None, 3).expect("a question");
         while pollster::block_on(asking.step(&mut session, &library)).expect("it reads") {}
         let ranked = asking.ranked();
         assert!(!ranked.is_empty());
@@ -134,12 +132,9 @@ fn what_cannot_be_asked_is_said() {
     let session = session();
     let library = Library::of(&[LETTER]).expect("a library");
     let code = |result: Result<Asking, AskError>| result.err().map(|error| error.code());
+    assert_eq!(code(Asking::new(&session, &library, " ?! ", None, 3)), Some("ERR_EMPTY_QUESTION"));
     assert_eq!(
-        code(Asking::new(&session, &library, " ?! ", None, 3, LocalTime(0))),
-        Some("ERR_EMPTY_QUESTION")
-    );
-    assert_eq!(
-        code(Asking::new(&session, &library, "Who?", Some(vec![Some(0.0); 99]), 3, LocalTime(0))),
+        code(Asking::new(&session, &library, "Who?", Some(vec![Some(0.0); 99]), 3)),
         Some("ERR_BAD_ARGUMENT")
     );
     assert_eq!(Library::of(&[" \n", ""]).err().map(|error| error.code()), Some("ERR_EMPTY_DOCUMENT"));
@@ -147,7 +142,7 @@ fn what_cannot_be_asked_is_said() {
     assert_eq!(Library::of(&[&large]).err().map(|error| error.code()), Some("ERR_CONTEXT"));
     let mut session = session;
     let long = "why ".repeat(1200);
-    let mut asking = Asking::new(&session, &library, &long, None, 3, LocalTime(0)).expect("a question");
+    let mut asking = Asking::new(&session, &library, &long, None, 3).expect("a question");
     let failed = pollster::block_on(asking.step(&mut session, &library)).expect_err("it does not fit");
     assert_eq!(failed.code(), "ERR_CONTEXT");
 }
@@ -156,8 +151,8 @@ fn what_cannot_be_asked_is_said() {
 fn an_abort_ends_the_reading() {
     let mut session = session();
     let library = Library::of(&[LETTER]).expect("a library");
-    let mut asking = Asking::new(&session, &library, "Where was the pump tested?", None, 3, LocalTime(0))
-        .expect("a question");
+    let mut asking =
+        Asking::new(&session, &library, "Where was the pump tested?", None, 3).expect("a question");
     let flag = session.cancel_flag();
     let aborting = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
@@ -172,8 +167,8 @@ fn an_abort_ends_the_reading() {
     assert!(late < Duration::from_millis(250), "{late:?}");
     println!("heard after {late:?}");
     // And the next question is answered as if nothing had been.
-    let mut asking = Asking::new(&session, &library, "Where was the pump tested?", None, 3, LocalTime(0))
-        .expect("a question");
+    let mut asking =
+        Asking::new(&session, &library, "Where was the pump tested?", None, 3).expect("a question");
     assert!(pollster::block_on(asking.step(&mut session, &library)).expect("it reads"));
     assert!(!asking.ranked().is_empty());
 }
@@ -185,7 +180,7 @@ fn a_passage_that_is_asked_again_is_not_run_again() {
         Library::of(&["The ferry leaves at nine from the north quay. Bicycles travel free of charge."])
             .expect("a library");
     let library = Library::of(&[LETTER]).expect("a library");
-    let (question, frame) = ("Where was the pump tested?", Frame::Text(frame::plain_frame()));
+    let (question, frame) = ("Where was the pump tested?", Frame(frame::plain_frame()));
     let mut runs = Vec::new();
     let mut readings = Vec::new();
     for _ in 0..3 {
@@ -221,7 +216,7 @@ fn usual_session() -> Session {
 /// The answer of the default search over these documents.
 fn ask(session: &mut Session, documents: &[&str], question: &str) -> Answer {
     let library = Library::of(documents).expect("a library");
-    let mut asking = Asking::new(session, &library, question, None, 3, LocalTime(0)).expect("a question");
+    let mut asking = Asking::new(session, &library, question, None, 3).expect("a question");
     while pollster::block_on(asking.step(session, &library)).expect("it reads") {}
     let answer = asking.answer(&library);
     for span in answer.spans.iter().chain(&answer.alternatives).chain(&answer.passages) {

@@ -146,7 +146,7 @@ pub fn template(session: &Session) -> Result<ChatTemplate, ChatError> {
 }
 
 /// Ids of a rendered conversation. Its special tokens are recognised; BOS is put before it only where the template has not done so.
-pub(super) fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TokenizerError> {
+fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TokenizerError> {
     let mut ids = tokenizer.encode(text, EncodeOptions { add_special: false, parse_special: true })?;
     let bos = tokenizer.bos().filter(|bos| tokenizer.adds_bos() && ids.first() != Some(bos));
     if let Some(bos) = bos {

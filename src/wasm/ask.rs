@@ -230,7 +230,7 @@ impl Desk {
             self.free = Some((question, found));
             return Ok(started);
         }
-        let asking = Asking::new(session, library, &question, similarities, PASSAGES, super::local_time())?;
+        let asking = Asking::new(session, library, &question, similarities, PASSAGES)?;
         started.total = asking.total();
         self.asking = Some(asking);
         Ok(started)

@@ -78,7 +78,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn extract(self, session: &mut Session) -> Result<(), CliError> {
         let mut asking =
-            Asking::new(session, self.library, self.question, self.similarities, self.args.passages, now())
+            Asking::new(session, self.library, self.question, self.similarities, self.args.passages)
                 .map_err(said)?;
         while asking.step(session, self.library).await.map_err(said)? {}
         let answer = asking.answer(self.library);

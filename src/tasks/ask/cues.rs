@@ -13,19 +13,23 @@ pub enum Kind {
     Name,
 }
 
-/// Words of questions that ask for a kind; the first that is found decides. Where a language has none here nothing is found, and
-/// nothing is concluded from that.
+/// Words of questions that ask for a kind wherever they stand; the first that is found decides. Where a language has none here nothing
+/// is found, and nothing is concluded from that.
 const CUES: &[(&str, Kind)] = &[
     ("how many", Kind::Amount),
     ("how much", Kind::Amount),
-    ("how often", Kind::Time),
     ("how long", Kind::Amount),
+    ("how soon", Kind::Amount),
     ("how old", Kind::Amount),
     ("how big", Kind::Amount),
     ("how small", Kind::Amount),
+    ("how large", Kind::Amount),
     ("how far", Kind::Amount),
     ("how fast", Kind::Amount),
     ("how tall", Kind::Amount),
+    ("how high", Kind::Amount),
+    ("how deep", Kind::Amount),
+    ("how heavy", Kind::Amount),
     ("what percentage", Kind::Amount),
     ("what proportion", Kind::Amount),
     ("what share", Kind::Amount),
@@ -41,18 +45,35 @@ const CUES: &[(&str, Kind)] = &[
     ("which number", Kind::Amount),
     ("which version", Kind::Amount),
     ("which release", Kind::Amount),
-    ("when", Kind::Time),
+    ("how often", Kind::Time),
     ("what year", Kind::Time),
     ("which year", Kind::Time),
     ("what date", Kind::Time),
     ("which date", Kind::Time),
     ("what time", Kind::Time),
     ("which week", Kind::Time),
-    ("who", Kind::Name),
-    ("whom", Kind::Name),
-    ("whose", Kind::Name),
+    ("which day", Kind::Time),
+    ("which days", Kind::Time),
+    ("which month", Kind::Time),
 ];
-/// The same in scripts that are not cut into words: found anywhere.
+/// The same of words that ask only where the question begins: elsewhere they mostly join a clause. A word may stand before them, as in
+/// `since when`.
+const OPENING: &[(&str, Kind)] =
+    &[("when", Kind::Time), ("who", Kind::Name), ("whom", Kind::Name), ("whose", Kind::Name)];
+/// Behind these a question says what it asks the number of,
+const COUNTS: &[&str] = &["how many ", "how much "];
+/// which ends before one of these.
+const COUNTED_ENDS: &[&str] = &[
+    "is", "are", "was", "were", "be", "been", "do", "does", "did", "has", "have", "had", "can", "could",
+    "may", "might", "must", "shall", "should", "will", "would", "to", "in", "on", "at", "of", "per", "a",
+    "the", "for", "before", "after",
+];
+/// Words behind a number among which what is counted is looked for.
+const COUNTED_WITHIN: usize = 3;
+/// Small words of names.
+const WITHIN_NAMES: &[&str] =
+    &["of", "and", "the", "de", "von", "van", "di", "la", "le", "for", "a", "an", "jr", "in"];
+/// Words that ask for a kind in scripts that are not cut into words: found anywhere.
 const OTHER_CUES: &[(&str, Kind)] = &[
     ("什么时候", Kind::Time),
     ("什麼時候", Kind::Time),
@@ -133,11 +154,21 @@ const NUMBERS: &[&str] = &[
     "ten",
     "eleven",
     "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
     "twenty",
     "thirty",
     "forty",
     "fifty",
     "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
     "hundred",
     "thousand",
     "million",
@@ -182,6 +213,11 @@ const TIMES: &[&str] = &[
     "night",
     "daily",
     "weekly",
+    "monthly",
+    "yearly",
+    "once",
+    "twice",
+    "every",
     "after",
     "before",
     "when",
@@ -202,25 +238,92 @@ pub fn kind(question: &str) -> Option<Kind> {
         })
     };
     let other = || OTHER_CUES.iter().find(|(cue, _)| question.contains(cue));
-    CUES.iter().find(|(cue, _)| found(cue)).or_else(other).map(|&(_, kind)| kind)
+    let opens = |cue: &str| words(&question).take(2).any(|word| word == cue);
+    let anywhere = CUES.iter().find(|(cue, _)| found(cue));
+    let opening = || OPENING.iter().find(|(cue, _)| opens(cue));
+    anywhere.or_else(opening).or_else(other).map(|&(_, kind)| kind)
 }
 
-/// 1 where the text is of the kind, less where it may be, -1 where not, 0 where the question does not say.
-pub fn fits(kind: Option<Kind>, text: &str) -> f64 {
-    let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let holds = |list: &[&str]| words().any(|word| list.contains(&word.to_lowercase().as_str()));
+/// What a question asks the number of, in its words: `images` in `How many images are there?`; nothing where it does not.
+pub fn counted(question: &str) -> &str {
+    let lower = question.to_ascii_lowercase();
+    let begin = COUNTS.iter().find_map(|cue| lower.find(cue).map(|at| at + cue.len()));
+    let rest = begin.and_then(|at| question.get(at..)).unwrap_or_default();
+    let mut end = 0;
+    for word in rest.split_inclusive(char::is_whitespace) {
+        if COUNTED_ENDS.contains(&word.trim().to_lowercase().as_str()) {
+            break;
+        }
+        end += word.len();
+    }
+    rest.get(..end).unwrap_or_default()
+}
+
+/// The few words behind the last number of a text's first `length` bytes; none where these hold no number.
+pub fn behind_number(text: &str, length: usize) -> Option<&str> {
+    let mut found = None;
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        if at >= length {
+            break;
+        }
+        at += word.len();
+        if word.trim().split('-').any(is_number) {
+            found = Some(at);
+        }
+    }
+    let rest = text.get(found?..)?;
+    let words: usize = rest.split_inclusive(char::is_whitespace).take(COUNTED_WITHIN).map(str::len).sum();
+    rest.get(..words)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+fn listed(list: &[&str], word: &str) -> bool {
+    list.contains(&word.to_lowercase().as_str())
+}
+
+fn is_number(word: &str) -> bool {
+    word.chars().any(char::is_numeric) || listed(NUMBERS, word.trim_matches(|c: char| !c.is_alphanumeric()))
+}
+
+/// 1 where the text is of the kind, less where it may be, -1 where not, 0 where the question does not say. The first word of a sentence
+/// has a capital letter whether it is a name or not.
+pub fn fits(kind: Option<Kind>, text: &str, opens_sentence: bool) -> f64 {
     let digit = text.chars().any(char::is_numeric);
     let other = text.chars().any(|c| paired(c).is_some());
     match kind {
         None => 0.0,
         Some(Kind::Name) if other => f64::from(if digit { -1 } else { 1 }),
+        Some(Kind::Amount) if words(text).any(is_number) => 1.0,
         Some(Kind::Amount) if !digit && text.contains(|c| HAN_NUMBERS.contains(c)) => 0.5,
-        Some(Kind::Time) if other && !digit && OTHER_TIMES.iter().any(|time| text.contains(time)) => 0.5,
-        Some(Kind::Amount | Kind::Time) if digit => 1.0,
-        Some(Kind::Amount) if holds(NUMBERS) => 0.5,
-        Some(Kind::Time) if holds(TIMES) => 0.5,
-        Some(Kind::Name) if words().any(|word| word.starts_with(char::is_uppercase)) => 1.0,
+        Some(Kind::Time) if digit => 1.0,
+        Some(Kind::Time) if other && OTHER_TIMES.iter().any(|time| text.contains(time)) => 0.5,
+        Some(Kind::Time) if words(text).any(|word| listed(TIMES, word)) => 0.7,
+        Some(Kind::Name) => name(text, opens_sentence),
         Some(_) => -1.0,
+    }
+}
+
+/// Whether a text is a name, by its capital letters.
+fn name(text: &str, opens_sentence: bool) -> f64 {
+    let capitals: Vec<bool> = words(text)
+        .filter(|word| !listed(WITHIN_NAMES, word))
+        .map(|word| word.starts_with(char::is_uppercase))
+        .collect();
+    if capitals.is_empty() {
+        return -1.0;
+    }
+    if capitals.iter().all(|&capital| capital) {
+        return 1.0;
+    }
+    let telling = capitals.iter().skip(usize::from(opens_sentence)).filter(|&&capital| capital).count();
+    match telling {
+        0 => -1.0,
+        _ if 2 * telling >= capitals.len() => 0.5,
+        _ => -0.3,
     }
 }
 
@@ -232,19 +335,44 @@ mod tests {
     fn questions_say_what_they_ask_for() {
         assert_eq!(kind("How many notes does it keep?"), Some(Kind::Amount));
         assert_eq!(kind("In what year was it built?"), Some(Kind::Time));
+        assert_eq!(kind("Since when is it open?"), Some(Kind::Time));
         assert_eq!(kind("Who designed it?"), Some(Kind::Name));
+        assert_eq!(kind("To whom was it sold?"), Some(Kind::Name));
         assert_eq!(kind("What does the light mean?"), None);
+        assert_eq!(kind("What does it mean when the light is red?"), None);
         assert_eq!(kind("Somehow many?"), None);
-        assert_eq!(fits(kind("How many?"), "the last 200 notes"), 1.0);
-        assert_eq!(fits(kind("How many?"), "offline mode"), -1.0);
-        assert_eq!(fits(kind("When?"), "in the tank"), -1.0);
-        assert_eq!(fits(kind("When?"), "on Monday"), 0.5);
-        assert_eq!(fits(kind("Who?"), "Ishbel MacRae"), 1.0);
-        assert_eq!(fits(None, "anything"), 0.0);
         assert_eq!(kind("灯塔是谁建成的？"), Some(Kind::Name));
         assert_eq!(kind("パン屋はいつ休みますか？"), Some(Kind::Time));
         assert_eq!(kind("등대의 높이는 얼마입니까?"), Some(Kind::Amount));
-        assert_eq!((fits(kind("誰が？"), "沢田美咲"), fits(kind("誰が？"), "1931年")), (1.0, -1.0));
-        assert_eq!((fits(kind("几点？"), "七点"), fits(kind("什么时候？"), "星期一")), (0.5, 0.5));
+        assert_eq!(counted("How many malignant cases are there?").trim(), "malignant cases");
+        assert_eq!(counted("How many?"), "");
+        assert_eq!(counted("İ: how much wine of ten?").trim(), "wine");
+        assert_eq!(counted("Which cases?"), "");
+    }
+
+    #[test]
+    fn texts_are_of_a_kind() {
+        let fits = |question: &str, text: &str| fits(kind(question), text, false);
+        assert_eq!(fits("How many?", "the last 200 notes"), 1.0);
+        assert_eq!(fits("How many?", "twenty-one"), 1.0);
+        assert_eq!(fits("How many?", "offline mode"), -1.0);
+        assert_eq!(fits("When?", "in the tank"), -1.0);
+        assert_eq!(fits("When?", "on Monday"), 0.7);
+        assert_eq!(fits("Who?", "Ishbel MacRae"), 1.0);
+        assert_eq!(fits("Who?", "the Bank of England"), 1.0);
+        assert_eq!(fits("Who?", "Ishbel wrote"), 0.5);
+        assert_eq!(fits("Who?", "the"), -1.0);
+        assert_eq!(super::fits(kind("Who?"), "The dataset has images", true), -1.0);
+        assert_eq!(fits("Why?", "anything"), 0.0);
+        assert_eq!((fits("誰が？", "沢田美咲"), fits("誰が？", "1931年")), (1.0, -1.0));
+        assert_eq!((fits("几点？", "七点"), fits("什么时候？", "星期一")), (0.5, 0.5));
+    }
+
+    #[test]
+    fn numbers_have_something_behind_them() {
+        assert_eq!(behind_number("ten different images of each", 3), Some("different images of "));
+        assert_eq!(behind_number("from 100K hits/day", 9), Some("hits/day"));
+        assert_eq!(behind_number("nothing but 3 words", 11), None);
+        assert_eq!(behind_number("", 0), None);
     }
 }

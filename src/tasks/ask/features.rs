@@ -8,7 +8,7 @@ use super::shown::Shown;
 use super::terms::{self, Term};
 
 /// Number of features.
-pub const COUNT: usize = 15;
+pub const COUNT: usize = 16;
 /// What they are, in their order.
 pub const NAMES: [&str; COUNT] = [
     "logprob",
@@ -26,19 +26,52 @@ pub const NAMES: [&str; COUNT] = [
     "near",
     "empty",
     "sign",
+    "counted",
 ];
+
+/// Places in [`NAMES`] of what is in the model's nats.
+pub const NATS: [usize; 5] = [0, 1, 3, 4, 5];
+/// Spans that tell how far apart a model's scores are: the likeliest.
+const LIKELIEST: usize = 10;
+/// How far they are behind the best on average, in nats: about so in both models that the weights were fitted on.
+const USUAL: f64 = 2.3;
+
+/// Brings what the model says about the spans of a question to one scale: one that is surer than others, in the right as in the wrong,
+/// has the same features. What it says is divided by the mean distance of the likeliest spans from the best.
+pub fn to_scale(spans: &mut [[f64; COUNT]]) {
+    let mut logprobs: Vec<f64> = spans.iter().map(|features| features[0]).collect();
+    logprobs.sort_by(|a, b| b.total_cmp(a));
+    logprobs.truncate(LIKELIEST);
+    let Some(&best) = logprobs.first() else { return };
+    let apart = logprobs.iter().map(|logprob| best - logprob).sum::<f64>() / logprobs.len() as f64;
+    if !(apart.is_finite() && apart > 0.0) {
+        // One span, or all alike: nothing to go by.
+        return;
+    }
+    for features in spans {
+        for at in NATS {
+            features[at] *= USUAL / apart;
+        }
+    }
+}
 
 /// A question, taken apart once.
 pub struct Query {
     /// Different stems.
     pub stems: Vec<String>,
     kind: Option<cues::Kind>,
+    /// Stems of what it asks the number of.
+    counted: Vec<String>,
 }
 
 impl Query {
     /// Takes a question about these documents apart.
     pub fn new(library: &Library, question: &str) -> Self {
-        Query { stems: library.query(question), kind: cues::kind(question) }
+        Query {
+            stems: library.query(question),
+            kind: cues::kind(question),
+            counted: library.query(cues::counted(question)),
+        }
     }
 }
 
@@ -79,12 +112,26 @@ impl Context<'_> {
             self.library.by_sentence().coverage(sentence, stems),
             self.library.by_passage().coverage(self.found.passage, stems),
             self.echo(span),
-            cues::fits(self.query.kind, span),
+            cues::fits(self.query.kind, span, self.opens_sentence(candidate, within)),
             self.near(candidate, within),
             // Nothing but words that say nothing.
             f64::from(u8::from(terms::terms(span).is_empty())),
             f64::from(u8::from(span.ends_with(is_sign))),
+            f64::from(u8::from(self.counted(candidate))),
         ]
+    }
+
+    fn opens_sentence(&self, candidate: &Candidate, sentence: usize) -> bool {
+        self.shown.sentences.get(sentence).is_some_and(|range| range.start == candidate.start)
+    }
+
+    /// Whether the span has a number, and right behind it what the question asks the number of: `ten` in `ten images` for `how many images`.
+    fn counted(&self, candidate: &Candidate) -> bool {
+        let text = self.shown.text.get(candidate.start..).unwrap_or_default();
+        let behind = cues::behind_number(text, candidate.end - candidate.start);
+        behind.is_some_and(|words| {
+            terms::terms(words).iter().any(|term| self.query.counted.contains(&term.stem))
+        })
     }
 
     /// Share of the span's words that are the question's.
@@ -116,5 +163,47 @@ impl Context<'_> {
             total += nearest.map_or(0.0, |words| idf / (1.0 + words as f64 / 5.0));
         }
         if all > 0.0 { total / all } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_sure_a_model_is_of_everything_changes_nothing() {
+        let spans: Vec<[f64; COUNT]> = (0..14)
+            .map(|span| std::array::from_fn(|at| -1.0 - f64::from((span * 7 + at as u32 * 5) % 23)))
+            .collect();
+        let mut scaled = spans.clone();
+        to_scale(&mut scaled);
+        for factor in [0.2, 1.0, 6.0] {
+            let mut surer = spans.clone();
+            for features in &mut surer {
+                for at in NATS {
+                    features[at] *= factor;
+                }
+            }
+            to_scale(&mut surer);
+            for (a, b) in surer.iter().flatten().zip(scaled.iter().flatten()) {
+                assert!((a - b).abs() < 1e-9, "{factor}: {a} {b}");
+            }
+        }
+        assert_ne!(scaled, spans);
+        // What is not the model's stays as it is.
+        for at in (0..COUNT).filter(|at| !NATS.contains(at)) {
+            assert!(spans.iter().zip(&scaled).all(|(a, b)| a[at] == b[at]), "{}", NAMES[at]);
+        }
+    }
+
+    #[test]
+    fn one_span_has_no_scale() {
+        let mut one = [[-3.0; COUNT]];
+        to_scale(&mut one);
+        assert_eq!(one, [[-3.0; COUNT]]);
+        to_scale(&mut []);
+        let mut infinite = [[-3.0; COUNT], [f64::NEG_INFINITY; COUNT]];
+        to_scale(&mut infinite);
+        assert_eq!(infinite[0], [-3.0; COUNT]);
     }
 }

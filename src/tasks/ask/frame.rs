@@ -1,8 +1,9 @@
-//! How a model is asked: behind a few examples, or, where its file brings a chat template, as a turn of a conversation.
+//! How a model is asked. Spans are read behind a few examples whatever the model, chat model or not: the examples show what an answer
+//! looks like, so that its probabilities are of short spans. As a turn of its template a chat model is asked to write freely only: its
+//! turns are sentences.
 
 use super::AskError;
-use crate::session::{Session, SessionError};
-use crate::tasks::chat::{self, ChatTemplate, LocalTime, Message};
+use crate::session::SessionError;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// What the model says where a text does not answer.
@@ -72,52 +73,29 @@ pub fn plain_frame() -> String {
 }
 
 /// How a passage and a question become the prompt that an answer follows.
-pub enum Frame {
-    /// A text that the model goes on with: what stands before the passage.
-    Text(String),
-    /// What a user says, in the template of the model's file, at a time that the template may name.
-    Turn(Box<ChatTemplate>, LocalTime),
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame(pub String);
 
 impl Frame {
-    /// The one that fits a model.
-    ///
-    /// # Errors
-    /// A chat template that does not parse.
-    pub fn of(session: &Session, now: LocalTime) -> Result<Self, AskError> {
-        Ok(match session.chat_template() {
-            Some(source) => Frame::Turn(Box::new(ChatTemplate::new(source, session.tokenizer())?), now),
-            None => Frame::Text(frame()),
-        })
+    /// Behind the examples.
+    pub fn few_shot() -> Self {
+        Frame(frame())
     }
 
     /// The tokens of a prompt. Without a question they are those of one up to where the question begins, and from its end on.
     ///
     /// # Errors
-    /// A text that the vocabulary has no tokens for, or a chat template that fails.
+    /// A text that the vocabulary has no tokens for.
     pub fn prompt(&self, tokenizer: &Tokenizer, passage: &str, question: &str) -> Result<Vec<u32>, AskError> {
-        match self {
-            Frame::Text(examples) => {
-                let (before, behind) = around_text(examples, question);
-                let text = format!("{before}{passage}{behind}");
-                let options = EncodeOptions { add_special: true, parse_special: false };
-                Ok(tokenizer.encode(&text, options).map_err(SessionError::from)?)
-            }
-            Frame::Turn(template, now) => {
-                let (before, behind) = around_turn(question);
-                let message = Message::new("user", format!("{before}{passage}{behind}"));
-                let text = template.render(&[message], *now)?;
-                Ok(chat::encode(tokenizer, &text).map_err(SessionError::from)?)
-            }
-        }
+        let (before, behind) = around_text(&self.0, question);
+        let text = format!("{before}{passage}{behind}");
+        let options = EncodeOptions { add_special: true, parse_special: false };
+        Ok(tokenizer.encode(&text, options).map_err(SessionError::from)?)
     }
 
-    /// What is said where there is no answer: behind a colon, or at the beginning of a turn.
+    /// What is said behind the colon where there is no answer.
     pub fn no_answer(&self) -> String {
-        match self {
-            Frame::Text(_) => format!(" {NO_ANSWER}"),
-            Frame::Turn(..) => NO_ANSWER.to_owned(),
-        }
+        format!(" {NO_ANSWER}")
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Documents are cut at sentences into passages ([`passages`], [`text`]), found by their words and by the vectors of another model
 //! ([`library`], [`terms`], [`pairs`], [`index`]), all in a normalised [`view`], and the best ones are read: [`read`] scores every span
-//! that the [`automaton`] over a passage's bytes
-//! allows, in the [`frame`] that fits the model. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
+//! that the [`automaton`] over a passage's bytes allows, behind the examples of the [`frame`]. [`features`] gathers what speaks for a
+//! span, [`weights`] weigh it, and the best one is the
 //! answer, unless it is likelier that there is none.
 
 pub mod automaton;
@@ -34,7 +34,6 @@ pub use error::AskError;
 pub use library::{Found, Library};
 
 use crate::session::{Session, SessionError};
-use crate::tasks::chat::LocalTime;
 use automaton::{Automaton, Closers};
 use features::{COUNT, Context, Query};
 use frame::Frame;
@@ -88,10 +87,17 @@ pub struct Scored {
     pub document: usize,
     /// Its bytes there.
     pub bytes: Range<usize>,
-    /// In the order of [`features::NAMES`].
+    /// In the order of [`features::NAMES`], on the scale of [`features::to_scale`].
     pub features: [f64; COUNT],
     /// The weighted sum.
     pub score: f64,
+}
+
+/// A span as it was read.
+struct Unweighed {
+    document: usize,
+    bytes: Range<usize>,
+    features: [f64; COUNT],
 }
 
 /// A question that is being answered, a passage at a time.
@@ -105,29 +111,27 @@ pub struct Asking {
     automata: Vec<Automaton>,
     closers: Closers,
     read: usize,
-    scored: Vec<Scored>,
+    spans: Vec<Unweighed>,
 }
 
 impl Asking {
     /// Finds the passages to read, of which `most` are taken. `similarities` has the product of the question's vector with that of each
-    /// sentence of the library, as far as these are embedded; a chat template may name the time `now`.
+    /// sentence of the library, as far as these are embedded.
     ///
     /// # Errors
-    /// An empty question, similarities that belong to other documents, a vocabulary without bytes, or a chat template that does not
-    /// parse.
+    /// An empty question, similarities that belong to other documents, or a vocabulary without bytes.
     pub fn new(
         session: &Session,
         library: &Library,
         question: &str,
         similarities: Option<Similarities>,
         most: usize,
-        now: LocalTime,
     ) -> Result<Self, AskError> {
         let question = checked(library, question)?;
         session.cancel_flag().reset();
         let mut best = library.find(&question, similarities.as_deref())?;
         best.truncate(most.max(1));
-        let frame = Frame::of(session, now)?;
+        let frame = Frame::few_shot();
         let room = room::of_passage(session, &frame, &question)?;
         let (mut found, mut shown) = (Vec::new(), Vec::new());
         for best in best {
@@ -150,7 +154,7 @@ impl Asking {
             automata,
             closers,
             read: 0,
-            scored: Vec::new(),
+            spans: Vec::new(),
         })
     }
 
@@ -178,14 +182,12 @@ impl Asking {
             Reader { session, closers: &self.closers, frame: &self.frame, question: &self.question };
         let reading = reader.read(&shown.text, automaton).await?;
         let similarities = self.similarities.as_deref();
-        let weights = self.weights();
         let context = Context { library, query: &self.query, found, shown, reading: &reading, similarities };
         let document = library.passages().get(found.passage).map_or(0, |passage| passage.document);
         for candidate in &reading.candidates {
             let features = context.features(candidate);
             let bytes = shown.to_document(&(candidate.start..candidate.end));
-            let score = features.iter().zip(weights.rank).map(|(feature, weight)| feature * weight).sum();
-            self.scored.push(Scored { document, bytes, features, score });
+            self.spans.push(Unweighed { document, bytes, features });
         }
         self.read += 1;
         Ok(true)
@@ -193,7 +195,7 @@ impl Asking {
 
     /// The spans of what has been read, the best first; each once.
     pub fn ranked(&self) -> Vec<Scored> {
-        let mut ranked = self.scored.clone();
+        let mut ranked = weighed(&self.spans, self.weights());
         ranked.sort_by(|a, b| {
             b.score.total_cmp(&a.score).then((a.document, a.bytes.start, a.bytes.end).cmp(&(
                 b.document,
@@ -253,6 +255,22 @@ impl Asking {
     }
 }
 
+/// Spans with their features on one scale, and scored.
+fn weighed(spans: &[Unweighed], weights: &Weights) -> Vec<Scored> {
+    let mut features: Vec<[f64; COUNT]> = spans.iter().map(|span| span.features).collect();
+    features::to_scale(&mut features);
+    spans
+        .iter()
+        .zip(features)
+        .map(|(span, features)| Scored {
+            document: span.document,
+            bytes: span.bytes.clone(),
+            features,
+            score: features.iter().zip(weights.rank).map(|(feature, weight)| feature * weight).sum(),
+        })
+        .collect()
+}
+
 /// Probability that the best of these spans is an answer.
 fn answerable(ranked: &[Scored], weights: &Weights) -> f64 {
     let Some(best) = ranked.first() else { return 0.0 };
@@ -283,4 +301,41 @@ pub fn check(question: &str) -> Result<(), AskError> {
 fn checked(library: &Library, question: &str) -> Result<String, AskError> {
     check(question)?;
     Ok(library.one_line(question))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spans as a model reads them whose scores are those of another, times a factor.
+    fn spans(factor: f64) -> Vec<Unweighed> {
+        let span = |index: usize| {
+            let mut features: [f64; COUNT] =
+                std::array::from_fn(|at| ((index * 37 + at * 11) % 17) as f64 / 17.0 - 0.5);
+            for at in features::NATS {
+                features[at] = factor * (5.0 * features[at] - 4.0);
+            }
+            Unweighed { document: 0, bytes: 10 * index..10 * index + 4, features }
+        };
+        (0..17).map(span).collect()
+    }
+
+    #[test]
+    fn a_surer_model_decides_alike() {
+        for weights in [&weights::WITH_VECTORS, &weights::BY_WORDS] {
+            let decided = |factor: f64| {
+                let mut ranked = weighed(&spans(factor), weights);
+                ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+                let order: Vec<usize> = ranked.iter().map(|span| span.bytes.start).collect();
+                (order, answerable(&ranked, weights))
+            };
+            let (order, probability) = decided(1.0);
+            assert!(order.windows(2).any(|two| two[0] > two[1]), "not the order of the text: {order:?}");
+            for factor in [0.25, 0.7, 3.0] {
+                let (other, again) = decided(factor);
+                assert_eq!(other, order, "{factor}");
+                assert!((again - probability).abs() < 1e-9, "{factor}: {again} {probability}");
+            }
+        }
+    }
 }

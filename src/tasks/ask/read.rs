@@ -1,6 +1,7 @@
 //! The span decoder: how likely each span of a passage is as the answer.
 //!
-//! The paths of the [automaton](super::automaton) are searched best first. A path that stands at one place only is run to its end in
+//! The paths of the [automaton](super::automaton) are searched best first, by their probability and by how much the question has raised
+//! that of their first token: what is as likely without one, such as an article, is likely for no reason of the question's. A path that stands at one place only is run to its end in
 //! one batch, so that every span with that beginning is scored at once; one that stands at several is run for a token, whose
 //! successors part it. The cache keeps frame, passage and question: a path costs no more than its own tokens.
 
@@ -19,7 +20,9 @@ pub(super) const LONGEST_ANSWER: usize = 16;
 const RUNS: usize = 8;
 /// Paths of one passage that are parted by a further token, at most.
 const PARTS: usize = 8;
-/// A path is left when it is less likely than the best answer by this factor's logarithm.
+/// Weight of what the question adds to a path's first token against the path's probability, where it is chosen which path is run.
+const ASKED: f64 = 0.5;
+/// A path is left when it promises less than the best answer by this factor's logarithm.
 const MARGIN: f64 = 4.0;
 /// Tokens of a path that are run at once: in between it may be left.
 const STEP: usize = 5;
@@ -70,6 +73,17 @@ struct Path {
     first_unasked: f64,
 }
 
+impl Path {
+    /// What paths are chosen by: the logarithm of the probability, and what the question adds.
+    fn promise(&self) -> f64 {
+        self.logprob + self.lift()
+    }
+
+    fn lift(&self) -> f64 {
+        ASKED * (self.first - self.first_unasked)
+    }
+}
+
 impl PartialEq for Path {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
@@ -86,9 +100,9 @@ impl PartialOrd for Path {
 
 impl Ord for Path {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Of equally likely ones the first in the passage.
+        // Of equally promising ones the first in the passage.
         let begins = |path: &Path| path.places.first().map_or(usize::MAX, |place| place.start);
-        self.logprob.total_cmp(&other.logprob).then_with(|| begins(other).cmp(&begins(self)))
+        self.promise().total_cmp(&other.promise()).then_with(|| begins(other).cmp(&begins(self)))
     }
 }
 
@@ -256,12 +270,13 @@ impl Reader<'_> {
             && parts < PARTS
             && let Some(path) = paths.pop()
         {
-            if path.logprob < best - MARGIN {
+            if path.promise() < best - MARGIN {
                 break;
             }
-            let reached = best;
+            let lift = path.lift();
+            let reached = best - lift;
             let mut keep = |candidate: Candidate| {
-                best = best.max(candidate.logprob);
+                best = best.max(candidate.logprob + lift);
                 let known = found.entry((candidate.start, candidate.end)).or_insert(candidate);
                 if candidate.logprob > known.logprob {
                     *known = candidate;
