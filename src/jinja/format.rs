@@ -275,7 +275,7 @@ fn grouped(digits: &str, mark: Option<char>, group: usize, shape: &Shape) -> Res
     }
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % group == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(group) {
             out.push(mark);
         }
         out.push(digit);
