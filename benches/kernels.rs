@@ -26,7 +26,7 @@ const HEAD: (usize, usize) = (65_536, 640);
 /// Tokens of a run: decode, and a chunk of a prompt.
 const TOKENS: [usize; 2] = [1, 64];
 /// Elements below which a case is a test of edges, not of speed.
-const LEAST_WORK: usize = 50_000;
+const LEAST_WORK: u64 = 50_000;
 
 fn clock() -> f64 {
     static START: OnceLock<Instant> = OnceLock::new();
@@ -76,16 +76,13 @@ fn cases(few_types: bool) -> Vec<(String, Case)> {
 
 /// Bytes of the weights.
 fn weight_bytes(case: &Case) -> u64 {
-    let bytes = |index: &usize| {
-        let operand = case.inputs[*index].operand;
-        (operand.blocks() * operand.dtype.block_bytes()) as u64
-    };
+    let bytes = |index: &usize| case.inputs[*index].operand.bytes();
     case.weights.iter().map(bytes).sum()
 }
 
 /// Floating point operations, where the kernel is made of multiply-adds.
 fn operations(case: &Case) -> Option<u64> {
-    let work = case.with_io(|io| case.op.kernel().cost(io)) as u64;
+    let work = case.with_io(|io| case.op.kernel().cost(io));
     // A multiply-add is two operations.
     matches!(case.op, Op::MatMul(_) | Op::Attention(_)).then_some(2 * work)
 }
@@ -95,7 +92,7 @@ fn throughput(case: &Case) -> Throughput {
     match case.op {
         Op::MatMul(_) if case.tokens == 1 => Throughput::Bytes(weight_bytes(case)),
         _ => Throughput::Elements(
-            operations(case).unwrap_or_else(|| case.with_io(|io| case.op.kernel().cost(io)) as u64),
+            operations(case).unwrap_or_else(|| case.with_io(|io| case.op.kernel().cost(io))),
         ),
     }
 }

@@ -1,16 +1,17 @@
-//! Writes the small random models of the tests: `cargo run --example small_models -- FOLDER [--dequantised]`.
+//! Writes the small random models of the tests: `cargo run --example small_models -- FOLDER [--dequantised | --biased]`.
 //!
 //! `NAME.gguf` is the model, `chat.gguf` one of them with a chat template, `chat.prefix` what `rushlight prefix` makes for it of the
 //! template's first words, `split-00001-of-00003.gguf` and its like another in parts, and `bounds.json` says how far logits may be from llama.cpp's, in units of their spread. With
 //! `--dequantised` also `NAME.f32.gguf`, the same numbers in F32, and `NAME.ids`, the prompt that the fixtures hold logits for,
-//! with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`).
+//! with the positions after a `@` (see `tests/tools/llamacpp_logits.sh`). `biased/NAME.gguf` and `.ids` are for
+//! `tests/tools/biases_reference.py`.
 
 #[path = "../tests/small/mod.rs"]
 mod small;
 
 use rushlight::session::BackendChoice;
 use rushlight::tensor::DType;
-use small::gguf::{Form, split, tensor_count, write, writer};
+use small::gguf::{BIASED, BIASED_PROMPT, Form, biased, split, tensor_count, write, writer};
 use small::oracle::{load, rounding};
 use small::specs::{self, SPECS};
 use std::collections::BTreeMap;
@@ -20,10 +21,15 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), option) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: small_models FOLDER [--dequantised]");
+        eprintln!("usage: small_models FOLDER [--dequantised | --biased]");
         return ExitCode::from(2);
     };
-    match run(Path::new(&folder), option.as_deref() == Some("--dequantised")) {
+    let folder_path = Path::new(&folder);
+    let done = match option.as_deref() {
+        Some("--biased") => write_biased(&folder_path.join("biased")),
+        option => run(folder_path, option == Some("--dequantised")),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("small_models: {folder}: {error}");
@@ -69,6 +75,18 @@ fn write_chat(folder: &Path) -> std::io::Result<()> {
         session.export().await
     });
     std::fs::write(folder.join("chat.prefix"), held.map_err(std::io::Error::other)?)
+}
+
+/// Models with biases that the table's have not, and their prompts.
+fn write_biased(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for name in BIASED {
+        let spec = specs::find(name);
+        std::fs::write(folder.join(format!("{name}.gguf")), biased(spec))?;
+        let ids: Vec<String> = spec.prompt_ids().iter().take(BIASED_PROMPT).map(u32::to_string).collect();
+        std::fs::write(folder.join(format!("{name}.ids")), ids.join(" "))?;
+    }
+    Ok(())
 }
 
 /// A model in three parts.

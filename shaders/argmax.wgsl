@@ -1,5 +1,6 @@
+//!include shared/finite.wgsl
 //!include shared/grid.wgsl
-// out[r] = the lowest index of the largest element of row r. One workgroup a row.
+// out[r] = the lowest index of the largest element of row r, NOT_FINITE if one of them is no number. One workgroup a row.
 
 struct Params {
     rows: u32,
@@ -11,6 +12,7 @@ struct Params {
 @group(0) @binding(2) var<uniform> params: Params;
 
 const LANES = 128u;
+const NOT_FINITE = 0xffffffffu;
 
 var<workgroup> largest: array<f32, LANES>;
 var<workgroup> index_of: array<u32, LANES>;
@@ -30,28 +32,32 @@ fn main(
     if (lane < params.cols) {
         var best = x[start + lane];
         var at = lane;
+        var finite = is_finite(best);
         for (var column = lane + LANES; column < params.cols; column += LANES) {
             let value = x[start + column];
+            finite = finite && is_finite(value);
             if (value > best) {
                 best = value;
                 at = column;
             }
         }
         largest[lane] = best;
-        index_of[lane] = at;
+        index_of[lane] = select(NOT_FINITE, at, finite);
     }
     workgroupBarrier();
     if (lane == 0u) {
         var best = largest[0];
         var at = index_of[0];
+        var finite = at != NOT_FINITE;
         for (var other = 1u; other < min(LANES, params.cols); other += 1u) {
             let value = largest[other];
             let index = index_of[other];
+            finite = finite && index != NOT_FINITE;
             if (value > best || (value == best && index < at)) {
                 best = value;
                 at = index;
             }
         }
-        output[row] = at;
+        output[row] = select(NOT_FINITE, at, finite);
     }
 }

@@ -1,6 +1,7 @@
 //!include shared/grid.wgsl
 //!include $KV
-// cache[g, (pos + t) mod slots, d] = x[t, g, d]; one invocation for two elements.
+// cache[g, (pos + t) mod slots, d] = x[t, g, d]; one invocation for two elements. Where one of them is no number in the cache, its
+// position is noted: the lowest one, as its complement, so that a word of 0 means none.
 
 struct Params {
     tokens: u32,
@@ -13,7 +14,8 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> x: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read_write> cache: array<KvPair>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> fault: array<atomic<u32>>;
+@group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(
@@ -29,5 +31,9 @@ fn main(
     }
     let head = row % params.kv_heads;
     let slot = (params.pos + token) % params.slots;
-    cache[(head * params.slots + slot) * params.pairs + index % params.pairs] = kv_pack(x[index]);
+    let packed = kv_pack(x[index]);
+    cache[(head * params.slots + slot) * params.pairs + index % params.pairs] = packed;
+    if (!kv_is_finite(packed)) {
+        atomicMax(&fault[0], ~(params.pos + token));
+    }
 }

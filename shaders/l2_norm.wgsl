@@ -1,3 +1,4 @@
+//!include shared/finite.wgsl
 //!include shared/grid.wgsl
 // out[r, c] = x[r, c] / max(sqrt(sum_c x[r, c]^2), 1e-12). One workgroup a row.
 
@@ -37,7 +38,11 @@ fn main(
     for (var other = 0u; other < min(LANES, params.cols); other += 1u) {
         total += sums[other];
     }
-    let length = max(sqrt(total), SHORTEST);
+    var length = max(sqrt(total), SHORTEST);
+    if (!is_finite(total)) {
+        // An infinite length would make zeros of numbers that are far too large.
+        length = nan_from(total);
+    }
     for (var column = lane; column < params.cols; column += LANES) {
         output[start + column] = x[start + column] / length;
     }

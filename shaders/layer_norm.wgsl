@@ -1,3 +1,4 @@
+//!include shared/finite.wgsl
 //!include shared/grid.wgsl
 // out[r, c] = w[c] * (x[r, c] - mean) / sqrt(variance + eps) + b[c]. One workgroup a row; the variance is taken of the
 // differences, in a second pass, since the mean of squares less the squared mean cancels.
@@ -53,7 +54,11 @@ fn main(
     for (var other = 0u; other < lanes; other += 1u) {
         total += squares[other];
     }
-    let factor = inverseSqrt(total / f32(params.cols) + params.eps);
+    var factor = inverseSqrt(total / f32(params.cols) + params.eps);
+    if (!is_finite(total)) {
+        // Of an infinite total it would be 0, and zeros would come of numbers that are far too large.
+        factor = nan_from(total);
+    }
     for (var column = lane; column < params.cols; column += LANES) {
         output[start + column] = (x[start + column] - mean) * factor * scale[column] + shift[column];
     }

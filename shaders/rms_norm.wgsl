@@ -1,3 +1,4 @@
+//!include shared/finite.wgsl
 //!include shared/grid.wgsl
 // out[i] = w[i mod g] * x[i] / sqrt(mean(x^2) + eps) over groups of g elements. One workgroup a group.
 
@@ -39,7 +40,11 @@ fn main(
     for (var other = 0u; other < min(LANES, params.width); other += 1u) {
         total += sums[other];
     }
-    let factor = inverseSqrt(total / f32(params.width) + params.eps);
+    var factor = inverseSqrt(total / f32(params.width) + params.eps);
+    if (!is_finite(total)) {
+        // Of an infinite total it would be 0, and zeros would come of numbers that are far too large.
+        factor = nan_from(total);
+    }
     for (var column = lane; column < params.width; column += LANES) {
         output[start + column] = x[start + column] * factor * scale[column];
     }

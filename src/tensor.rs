@@ -146,6 +146,11 @@ impl Shape {
         self.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))
     }
 
+    /// The same in 64 bits, for counts of what need not lie in memory; saturates.
+    pub fn count(&self) -> u64 {
+        self.0.iter().fold(1, |product: u64, &extent| product.saturating_mul(extent as u64))
+    }
+
     /// The fastest extent: elements of a row. 1 for a shape without extents.
     pub fn cols(&self) -> usize {
         self.0.last().copied().unwrap_or(1)
@@ -187,4 +192,12 @@ impl TensorDesc {
         self.dtype.bytes_for(self.shape.cols())?;
         self.dtype.bytes_for(self.shape.elements()?)
     }
+}
+
+/// Index of the first number that is none: NaN or an infinity.
+#[inline]
+pub fn first_not_finite(x: &[f32]) -> Option<usize> {
+    // All of them without a branch, since nearly always there is none.
+    let any = x.iter().fold(false, |any, x| any | !x.is_finite());
+    if any { x.iter().position(|x| !x.is_finite()) } else { None }
 }

@@ -6,6 +6,7 @@
 
 mod ask;
 mod asking;
+mod indexing;
 mod json;
 #[cfg(feature = "selftest")]
 mod selftest;
@@ -152,6 +153,8 @@ pub struct Engine {
     stage: Stage,
     cancel: CancelFlag,
     desk: ask::Desk,
+    /// Of the conversation that is being answered: the oldest turns that did not fit.
+    dropped_turns: usize,
 }
 
 enum Stage {
@@ -202,6 +205,7 @@ pub async fn create_engine(
             stage: Stage::Planning(Box::new(forecaster)),
             cancel,
             desk: ask::Desk::default(),
+            dropped_turns: 0,
         });
     }
     let loader = match files {
@@ -209,7 +213,12 @@ pub async fn create_engine(
         None => Loader::new(load, host, options.file_bytes).await,
     };
     let loader = loader.map_err(session_error)?;
-    Ok(Engine { stage: Stage::Loading(Box::new(loader)), cancel, desk: ask::Desk::default() })
+    Ok(Engine {
+        stage: Stage::Loading(Box::new(loader)),
+        cancel,
+        desk: ask::Desk::default(),
+        dropped_turns: 0,
+    })
 }
 
 #[wasm_bindgen]
@@ -309,11 +318,19 @@ impl Engine {
         let (prompt, options) = parse::<Request>(request)?.into_options().ok_or_else(missing)?;
         let session = self.session()?;
         match prompt {
-            Prompt::Text(prompt) => session.start(&prompt, options).map_err(session_error),
-            Prompt::Messages(messages) => {
-                chat::start(session, &messages, options, local_time()).map_err(chat_error)
+            Prompt::Text(prompt) => {
+                session.start(&prompt, options).map_err(session_error)?;
+                self.dropped_turns = 0;
+            }
+            Prompt::Messages(messages, overflow) => {
+                let template = chat::template(session).map_err(chat_error)?;
+                let dropped =
+                    chat::start_fitted(session, &template, &messages, options, overflow, local_time())
+                        .map_err(chat_error)?;
+                self.dropped_turns = dropped;
             }
         }
+        Ok(())
     }
 
     /// The next event of the answer: `CoreEvent` as JSON.
@@ -335,6 +352,7 @@ impl Engine {
                 text,
                 prompt_tokens: stats.prompt_tokens,
                 cached_tokens: stats.cached_tokens,
+                dropped_turns: self.dropped_turns,
                 tokens: stats.tokens,
                 first_token_ms: stats.first_token_ms,
                 prefill_tokens_per_second: stats.prefill_per_second(),

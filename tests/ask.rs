@@ -9,7 +9,7 @@ use rushlight::session::{BackendChoice, LoadOptions, Session};
 use rushlight::tasks::ask::frame::Frame;
 use rushlight::tasks::ask::read::{Reader, Reading};
 use rushlight::tasks::ask::shown::Shown;
-use rushlight::tasks::ask::{AskError, Asking, Library, automaton, frame};
+use rushlight::tasks::ask::{Answer, AskError, Asking, Library, automaton, frame};
 use rushlight::tasks::chat::LocalTime;
 use rushlight::tensor::DType;
 use rushlight::tokenizer::EncodeOptions;
@@ -30,7 +30,7 @@ fn session() -> Session {
 
 /// The only passage of a short text, read for a question.
 fn read(session: &mut Session, library: &Library, frame: &Frame, question: &str) -> (Shown, Reading) {
-    let shown = library.show(&library.passages()[0]);
+    let shown = library.show(&library.passages()[0]).expect("a passage");
     let (automata, closers) =
         automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
     let mut reader = Reader { session, closers: &closers, frame, question };
@@ -139,7 +139,7 @@ fn what_cannot_be_asked_is_said() {
         Some("ERR_EMPTY_QUESTION")
     );
     assert_eq!(
-        code(Asking::new(&session, &library, "Who?", Some(vec![0.0; 99]), 3, LocalTime(0))),
+        code(Asking::new(&session, &library, "Who?", Some(vec![Some(0.0); 99]), 3, LocalTime(0))),
         Some("ERR_BAD_ARGUMENT")
     );
     assert_eq!(Library::of(&[" \n", ""]).err().map(|error| error.code()), Some("ERR_EMPTY_DOCUMENT"));
@@ -207,4 +207,119 @@ fn a_passage_that_is_asked_again_is_not_run_again() {
     assert!(session.tokens_run() - before <= runs[2] + 5, "{} {runs:?}", session.tokens_run() - before);
     assert_eq!(reading.candidates.len(), readings[0].candidates.len());
     assert!((reading.null - readings[0].null).abs() < 1e-3);
+}
+
+/// As a person runs it: what is tested is what is found, not how likely it is.
+fn usual_session() -> Session {
+    common::load_with(LoadOptions {
+        backend: BackendChoice::Cpu,
+        context: Some(1024),
+        ..LoadOptions::default()
+    })
+}
+
+/// The answer of the default search over these documents.
+fn ask(session: &mut Session, documents: &[&str], question: &str) -> Answer {
+    let library = Library::of(documents).expect("a library");
+    let mut asking = Asking::new(session, &library, question, None, 3, LocalTime(0)).expect("a question");
+    while pollster::block_on(asking.step(session, &library)).expect("it reads") {}
+    let answer = asking.answer(&library);
+    for span in answer.spans.iter().chain(&answer.alternatives).chain(&answer.passages) {
+        let document = documents[span.document];
+        assert_eq!(&document[span.bytes.clone()], span.text, "as it stands there");
+        let units: Vec<u16> = document.encode_utf16().collect();
+        assert_eq!(String::from_utf16(&units[span.utf16.clone()]).expect("whole characters"), span.text);
+    }
+    answer
+}
+
+#[test]
+fn a_document_may_be_anything() {
+    let mut session = usual_session();
+    let fact = "The ferry to Holm leaves at seven in the morning from pier four.";
+    // Letters and digits at random, without a space among them; an object of JSON on one line; a table; one sentence without end.
+    let mut state = 7_u64;
+    let mut noise = |signs: &[u8]| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(signs[(state >> 33) as usize % signs.len()])
+    };
+    let base64: String = (0..40_000)
+        .map(|_| noise(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+        .collect();
+    let json =
+        format!("{{\"ferry\":\"{fact}\",\"data\":[{}]}}", "{\"id\":48151623,\"on\":true},".repeat(1500));
+    let table = format!("{fact}\n{}", "| 4.815 | 16.23 | 42 | -0.01 |\n".repeat(1500));
+    let sentence = format!(
+        "{}and the ferry to Holm leaves at seven in the morning and {}",
+        "it rains and ".repeat(3000),
+        "it snows and ".repeat(3000)
+    );
+    for document in [format!("{base64}\n\n{fact}"), json, table, sentence] {
+        let begin = document.get(..40).unwrap_or_default();
+        let answer = ask(&mut session, &[&document], "When does the ferry leave?");
+        assert!(answer.answer.contains("seven in the morning"), "{begin}: {:?}", answer.answer);
+    }
+    // Nothing of it, and a passage that the context has no room for as a whole: read in parts, and the question is not to blame.
+    let dense = "9".repeat(3000);
+    ask(&mut session, &[&dense], "When does the ferry leave?");
+}
+
+#[test]
+fn what_nobody_sees_changes_no_answer() {
+    let mut session = usual_session();
+    let plain = "Karin Lindqvist sells apples on the quay. Peter Hartmann sells candles there. Zoë Müller sells lamps.";
+    let shy = plain
+        .replace("Hartmann", "Hart\u{AD}mann")
+        .replace("candles", "can\u{200B}dles")
+        .replace("Peter", "Pe\u{AD}ter");
+    let apart = plain.replace("Zoë", "Zoe\u{308}").replace("Müller", "Mu\u{308}ller");
+    let marked = format!(
+        "\u{FEFF}{}",
+        plain.replace("Zoë", "\u{202A}Zoë\u{202C}").replace("Müller", "Mü\u{200D}ller")
+    );
+    for document in [plain, &shy, &apart, &marked] {
+        for (question, wanted) in [
+            ("What does Peter Hartmann sell?", "candles"),
+            ("What does Pe\u{AD}ter Hartmann sell?", "candles"),
+            ("What does Zoë Müller sell?", "lamps"),
+            ("What does Zoe\u{308} Mu\u{308}ller sell?", "lamps"),
+        ] {
+            let answer = ask(&mut session, &[document], question);
+            assert_eq!(answer.answer, wanted, "{document:?} {question}");
+        }
+    }
+    assert_eq!(ask(&mut session, &[&shy], "What does Peter Hartmann sell?").spans[0].text, "can\u{200B}dles");
+    for empty in ["\u{FEFF}", "\u{FEFF}\n\u{AD} \u{200B}"] {
+        assert_eq!(Library::of(&[empty]).err().map(|error| error.code()), Some("ERR_EMPTY_DOCUMENT"));
+    }
+}
+
+#[test]
+fn texts_without_spaces_are_answered() {
+    let mut session = usual_session();
+    let chinese =
+        "灯塔由工程师沈若兰于1931年建成，高42米。渡轮每天早上七点从四号码头出发。面包店在星期一休息。";
+    let wrapped = "灯塔由工程师沈若\n兰于1931年建成，\n高42米。渡轮每天早\n上七点从四号码头\n出发。面包店在星\n期一休息。";
+    for document in [chinese, wrapped] {
+        for (question, wanted) in
+            [("灯塔是谁建成的？", "沈若兰"), ("灯塔有多高？", "42米"), ("面包店什么时候休息？", "星期一")]
+        {
+            let answer = ask(&mut session, &[document], question);
+            assert_eq!(answer.answer, wanted, "{question} {:?}", answer.alternatives);
+        }
+    }
+    // Of what it does not say, nothing is said.
+    assert_eq!(ask(&mut session, &[chinese], "博物馆的门票多少钱？").answer, "");
+    let japanese = "灯台の高さは42メートルです。渡し船は毎朝七時に出ます。パン屋は月曜日に休みます。";
+    let korean = "등대는 1931년에 세워졌고 높이는 42미터이다. 빵집은 월요일에 쉰다.";
+    let thai = "ประภาคารสูง 42 เมตร ร้านขนมปังปิดวันจันทร์";
+    for (document, question, wanted) in [
+        (japanese, "灯台の高さは？", "42メートル"),
+        (japanese, "パン屋はいつ休みますか？", "月曜"),
+        (korean, "등대의 높이는 얼마입니까?", "42"),
+        (thai, "ประภาคารสูงเท่าไร", "42"),
+    ] {
+        let answer = ask(&mut session, &[document], question);
+        assert!(answer.answer.contains(wanted), "{question} {:?} {:?}", answer.answer, answer.alternatives);
+    }
 }

@@ -14,7 +14,7 @@ use rushlight::tasks::ask::frame::{Frame, NO_ANSWER, around_turn};
 use rushlight::tasks::ask::free::{self, Prompt};
 use rushlight::tasks::ask::read::Reader;
 use rushlight::tasks::ask::{Asking, Library, automaton};
-use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message};
+use rushlight::tasks::chat::{self, ChatError, ChatTemplate, LocalTime, Message, Overflow};
 use rushlight::tokenizer::EncodeOptions;
 use serde::Deserialize;
 use session_support::{Answer, drive, load, options, sampling};
@@ -158,6 +158,60 @@ fn a_turn_runs_only_what_is_new() {
     }
 }
 
+/// Messages without their `dropped` oldest turns; the first message is the system's.
+fn without(messages: &[Message], dropped: usize) -> Vec<Message> {
+    messages[..1].iter().chain(&messages[1 + 2 * dropped..]).cloned().collect()
+}
+
+#[test]
+fn a_conversation_that_outgrows_the_context_drops_its_oldest_turns() {
+    let mut here = session("qwen2-bf16-64", Some(template("chatml")));
+    let context = here.info().context;
+    let mut messages = vec![Message::new("system", "hello"), Message::new("user", "the capital of France 0")];
+    let start = |session: &mut Session, messages: &[Message], overflow| {
+        let template = chat::template(session).expect("it has one");
+        chat::start_fitted(session, &template, messages, tokens(8), overflow, LocalTime(0))
+    };
+    let (mut before, mut kept_cache, mut drops) = (0, 0, 0);
+    for turn in 1..40 {
+        let dropped = start(&mut here, &messages, Overflow::Trim).expect("it is made to fit");
+        let got = drive(&mut here).expect("the run succeeds");
+        // What is left says what it says by itself: nothing of what was dropped is in it.
+        let rest = without(&messages, dropped);
+        let mut other = session("qwen2-bf16-64", Some(template("chatml")));
+        assert_eq!(start(&mut other, &rest, Overflow::Error).expect("it fits"), 0);
+        let expected = drive(&mut other).expect("the run succeeds");
+        assert_eq!((got.ids(), got.text()), (expected.ids(), expected.text()), "turn {turn}");
+        assert!(prompt(&other, &rest).len() + 8 <= context);
+        // The last turn is there, and no more went than had to: with what is dropped put back it would not fit.
+        assert!(dropped < turn && dropped >= before, "turn {turn}: {dropped} after {before}");
+        if dropped > before {
+            assert!(prompt(&other, &without(&messages, before)).len() + 8 > context, "turn {turn}");
+            drops += 1;
+        } else if dropped > 0 {
+            assert!(got.stats.cached_tokens > got.stats.prompt_tokens / 2, "turn {turn}: {:?}", got.stats);
+            kept_cache += 1;
+        }
+        before = dropped;
+        messages.push(Message::new("assistant", got.text()));
+        messages.push(Message::new("user", format!("and of hello {turn}")));
+    }
+    assert!(
+        drops >= 3 && kept_cache >= drops,
+        "{drops} times turns were dropped, {kept_cache} times the cache served"
+    );
+
+    let refused = chat::start(&mut here, &messages, tokens(8), LocalTime(0)).expect_err("it does not fit");
+    assert_eq!(refused.code(), "ERR_CONTEXT");
+    // A last turn that alone is too long is nobody's to shorten.
+    messages.push(Message::new("user", "the capital ".repeat(200)));
+    let refused = start(&mut here, &messages, Overflow::Trim);
+    assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
+    let alone = [Message::new("user", "the capital ".repeat(200))];
+    let refused = start(&mut here, &alone, Overflow::Trim);
+    assert_eq!(refused.expect_err("it does not fit").code(), "ERR_CONTEXT");
+}
+
 #[test]
 fn models_without_a_template_and_templates_that_refuse_say_so() {
     let messages = [Message::new("user", "one"), Message::new("user", "two")];
@@ -214,7 +268,7 @@ fn spans_are_scored_as_the_answer_of_a_turn_where_the_file_has_a_template() {
     let question = "When does the gate open?";
     let spec = Spec { context: 1024, ..*specs::find("qwen2-bf16-64") };
     let mut session = session_of(&spec, Some(template("chatml")));
-    let shown = library.show(&library.passages()[0]);
+    let shown = library.show(&library.passages()[0]).expect("a passage");
     let (automata, closers) =
         automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
     let frame = Frame::of(&session, LocalTime(0)).expect("the template parses");

@@ -42,15 +42,15 @@ fn a_load_takes_what_was_told() {
             let session = load(std::slice::from_ref(&file), wanted, Host::native()).expect("the model loads");
             let info = session.info();
             assert_eq!((told.name.as_str(), told.architecture.as_str()), (spec.name, spec.arch));
-            assert_eq!(told.parameters, info.parameters as u64, "{}", spec.name);
+            assert_eq!(told.parameters, info.parameters, "{}", spec.name);
             assert_eq!((told.context, told.trained_context), (info.context, info.trained_context));
             assert_eq!(told.file_bytes, file.len() as u64);
             assert_eq!(told.quantisation, spec.dtype.name(), "{}", spec.name);
             assert_eq!((told.backend, told.reason.as_str()), (Some(info.backend), "asked for"));
             assert!(!told.chat && told.tokens_per_second.is_none());
             let held = session.memory();
-            let tokenizer = session.tokenizer().bytes().unwrap_or(0);
-            let all = (held.weights + held.states + held.scratch + tokenizer) as u64;
+            let tokenizer = session.tokenizer().bytes().unwrap_or(0) as u64;
+            let all = held.weights + held.states + held.scratch + tokenizer;
             assert_eq!(told.memory_bytes, all, "{}: {held:?}", spec.name);
         }
     }
@@ -82,9 +82,10 @@ fn a_split_model_takes_what_its_parts_told() {
         assert!(told.failure.is_none(), "{:?}", told.failure);
         let session = load(&parts, options(), Host::native()).expect("the parts load");
         let held = session.memory();
-        let all = held.weights + held.states + held.scratch + session.tokenizer().bytes().unwrap_or(0);
-        assert_eq!(told.memory_bytes, all as u64, "{counts:?}");
-        assert_eq!(told.parameters, session.info().parameters as u64);
+        let tokenizer = session.tokenizer().bytes().unwrap_or(0) as u64;
+        let all = held.weights + held.states + held.scratch + tokenizer;
+        assert_eq!(told.memory_bytes, all, "{counts:?}");
+        assert_eq!(told.parameters, session.info().parameters);
         assert_eq!(told.file_bytes, parts.iter().map(|part| part.len() as u64).sum::<u64>());
         assert_eq!((told.name.as_str(), told.quantisation.as_str()), (spec.name, spec.dtype.name()));
     }
@@ -182,8 +183,9 @@ fn gemma_is_told_from_a_few_megabytes_and_its_speed_is_near() {
 
     let mut session = common::load_with(options);
     let held = session.memory();
-    let all = held.weights + held.states + held.scratch + session.tokenizer().bytes().unwrap_or(0);
-    assert_eq!(told.memory_bytes, all as u64);
+    let tokenizer = session.tokenizer().bytes().unwrap_or(0) as u64;
+    let all = held.weights + held.states + held.scratch + tokenizer;
+    assert_eq!(told.memory_bytes, all);
     let wanted = GenerateOptions { max_tokens: Some(24), ignore_eos: true, ..GenerateOptions::default() };
     session.start("The capital of France is", wanted).expect("it fits");
     let mut rate = 0.0;

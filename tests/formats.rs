@@ -291,13 +291,24 @@ fn version_2_is_read() {
 
 #[test]
 fn a_split_model_is_merged() {
-    assert_eq!(
-        split_names("https://host/m-00001-of-00003.gguf?download=1").unwrap(),
-        [1, 2, 3].map(|part| format!("https://host/m-0000{part}-of-00003.gguf?download=1"))
-    );
+    for (number, end) in [(1, "gguf"), (3, "GGUF"), (2, "Gguf")] {
+        assert_eq!(
+            split_names(&format!("https://host/m.x-0000{number}-of-00003.{end}?download=1")).unwrap(),
+            (
+                number,
+                [1, 2, 3]
+                    .map(|part| format!("https://host/m.x-0000{part}-of-00003.{end}?download=1"))
+                    .to_vec()
+            )
+        );
+    }
     for name in [
+        "",
         "m.gguf",
-        "m-00002-of-00003.gguf",
+        "m-00000-of-00003.gguf",
+        "m-00004-of-00003.gguf",
+        "m-00001-of-00002 (1).gguf",
+        "\u{e4}-00001-of-00002.g\u{fc}uf",
         "m-00001-of-00000.gguf",
         "m-00001-of-3.gguf",
         "m-00001-of-0000x.gguf",
@@ -323,9 +334,12 @@ fn a_split_model_is_merged() {
     let (first, second) = (part(0, 2, &["a"]), part(1, 2, &["b", "c"]));
     let mut set = SplitSet::new();
     assert!(set.finish().is_err(), "no part yet");
+    let later = SplitSet::new().add(&second).unwrap_err().to_string();
+    assert!(later.contains("part 2") && later.contains("-00001-of-00002.gguf"), "{later}");
     assert_eq!(set.add(&first).unwrap(), 0);
     assert_eq!(set.missing(), 1);
-    assert!(set.finish().is_err(), "one part is missing");
+    let missing = set.finish().unwrap_err().to_string();
+    assert!(missing.contains("-00001-of-00002.gguf"), "it says what name is looked for: {missing}");
     assert_eq!(set.add(&second).unwrap(), 1, "its tensors follow the first part's");
     set.finish().unwrap();
     let names: Vec<_> = set.tensors().iter().map(|t| (t.part, t.info.desc.name.as_str())).collect();

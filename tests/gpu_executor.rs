@@ -106,7 +106,7 @@ fn weights_take_hardly_more_room_than_in_the_file() {
         for dtype in DType::WEIGHTS {
             let (mut executor, _alone) = open(GpuOptions { max_binding_bytes, ..options() });
             let desc = TensorDesc { name: "w".to_owned(), dtype, shape: Shape::new([257, 2560]) };
-            let in_file = desc.bytes().unwrap();
+            let in_file = desc.bytes().unwrap() as u64;
             executor.add_weight(&desc).unwrap();
             let used = executor.memory().weights;
             assert!(

@@ -162,7 +162,7 @@ fn every_step_is_one_that_its_kernel_can_do() {
 fn simulate(plan: &Plan, extent: Extent, assignment: &Assignment) -> Result<(), String> {
     let bytes = |id: ValueId| {
         let operand = plan.operand(id, extent);
-        operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()
+        (operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()) as u64
     };
     let mut held: Vec<Option<ValueId>> = vec![None; assignment.buffer_bytes.len()];
     let buffer = |id: ValueId| assignment.buffer_of[id.0 as usize];
@@ -185,6 +185,9 @@ fn simulate(plan: &Plan, extent: Extent, assignment: &Assignment) -> Result<(), 
                     }
                     if assignment.buffer_bytes[buffer] < bytes(*id) {
                         return Err(format!("{id:?} does not fit buffer {buffer}"));
+                    }
+                    if assignment.buffer_dtype[buffer] != plan.value(*id).dtype {
+                        return Err(format!("{id:?} is of another type than buffer {buffer}"));
                     }
                     held[buffer] = Some(*id);
                     together += bytes(*id);
@@ -273,18 +276,21 @@ fn wrong_assignments_are_seen() {
     let b = plan.step(Add, &[x, x], "b", Rows::Tokens, 4);
     plan.step(Add, &[a, b], "c", Rows::Tokens, 4);
     let extent = Extent { tokens: 2, pos: 0 };
-    let with = |buffers: [usize; 3], bytes: &[usize]| Assignment {
+    let with = |buffers: [usize; 3], bytes: &[u64], dtype| Assignment {
         buffer_bytes: bytes.to_vec(),
+        buffer_dtype: vec![dtype; bytes.len()],
         buffer_of: [None].into_iter().chain(buffers.map(Some)).collect(),
     };
-    assert_eq!(simulate(&plan, extent, &with([0, 1, 2], &[32, 32, 32])), Ok(()));
+    assert_eq!(simulate(&plan, extent, &with([0, 1, 2], &[32, 32, 32], DType::F32)), Ok(()));
+    let error = simulate(&plan, extent, &with([0, 1, 2], &[32, 32, 32], DType::U32)).expect_err("their type");
+    assert!(error.contains("another type"), "{error}");
     for (buffers, bytes, says) in [
         ([0, 0, 1], vec![32, 32], "in place of"),
         ([0, 1, 1], vec![32, 32], "reads and writes"),
         ([0, 1, 2], vec![32, 31, 32], "does not fit"),
         ([0, 1, 2], vec![32, 32, 33], "more than"),
     ] {
-        let error = simulate(&plan, extent, &with(buffers, &bytes)).expect_err(says);
+        let error = simulate(&plan, extent, &with(buffers, &bytes, DType::F32)).expect_err(says);
         assert!(error.contains(says), "{error}");
     }
 }

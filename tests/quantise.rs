@@ -1,6 +1,7 @@
 //! Converted models: what `rushlight quantize` writes is read back as what went in, as exactly as its type allows.
 
 mod common;
+mod small;
 
 use common::minilm_path;
 use rushlight::formats::gguf::{GgufReader, Metadata};
@@ -183,4 +184,35 @@ fn bad_numbers_and_parts_are_refused() {
     let error = convert(&model, Some(&files), DType::Q8_0, 1, 1 << 22).expect_err("not a number");
     assert!(error.to_string().contains("NaN"), "{error}");
     assert_eq!(TARGETS.len(), 13);
+}
+
+/// NaN, an infinity, or a number that the target rounds to one is refused by the tensor's name, also where bytes are taken over as they
+/// are.
+#[test]
+fn what_is_no_number_is_refused_by_name() {
+    for (model, tensor) in [
+        ("gemma3-f32-64", "blk.1.attn_norm.weight"),
+        ("gemma3-f32-64", "blk.0.ffn_up.weight"),
+        ("qwen3-q5_1-64", "blk.2.attn_v.weight"),
+        ("qwen2-bf16-64", "output.weight"),
+        ("qwen2-bf16-64", "blk.1.attn_q.bias"),
+    ] {
+        let sound = small::gguf::write(small::specs::find(model), small::gguf::Form::Published);
+        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let spoilt = small::spoilt::with(&sound, tensor, 0, number);
+            for (name, target, _) in TARGETS {
+                assert!(convert(&sound, None, target, 2, 5000).is_ok(), "{model} to {name}");
+                let error = convert(&spoilt, None, target, 2, 5000).expect_err("no number");
+                let (label, message) =
+                    (format!("{number} in {tensor} of {model} to {name}"), error.to_string());
+                assert!(message.contains(tensor), "{label}: {message}");
+                assert!(message.contains("NaN") || message.contains("inf"), "{label}: {message}");
+            }
+        }
+    }
+    // Above what BF16 holds.
+    let sound = small::gguf::write(small::specs::find("gemma3-f32-64"), small::gguf::Form::Published);
+    let spoilt = small::spoilt::with(&sound, "blk.0.ffn_up.weight", 0, f32::MAX);
+    let error = convert(&spoilt, None, DType::BF16, 1, 5000).expect_err("too large");
+    assert!(error.to_string().contains("blk.0.ffn_up.weight"), "{error}");
 }

@@ -116,6 +116,10 @@ fn types_are_the_ones_browsers_insist_on() {
         ("/worker.mjs", "text/javascript"),
         ("/core.wasm", "application/wasm"),
         ("/style.css", "text/css"),
+        ("/", "text/html; charset=utf-8"),
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/worker.mjs", "text/javascript; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
         ("/deep/data.json", "application/json"),
         ("/models/tiny.gguf", "application/octet-stream"),
         ("/one/model.gguf", "application/octet-stream"),
@@ -155,6 +159,111 @@ fn ranges_let_a_download_go_on() {
             let answer = server.ask("GET", path, &[&format!("Range: {range}")]);
             assert_eq!(answer.status, 416, "{range}");
             assert_eq!(answer.header("content-range"), Some("bytes */1000"), "{range}");
+        }
+    }
+}
+
+#[test]
+fn ranges_that_are_not_obeyed_get_everything() {
+    let server = start("whole");
+    let weights = weights();
+    for path in ["/models/tiny.gguf", "/one/model.gguf"] {
+        let ranges = [
+            "lines=1-2",
+            "bytes=0-1,5-6",
+            "bytes=5-2",
+            "bytes=",
+            "bytes",
+            "bytes=a-b",
+            "bytes=-",
+            "bytes=1-2x",
+            "=0-1",
+        ];
+        for range in ranges {
+            let answer = server.ask("GET", path, &[&format!("Range: {range}")]);
+            assert_eq!((answer.status, answer.body.as_slice()), (200, weights.as_slice()), "{range}");
+            assert_eq!(answer.header("content-range"), None, "{range}");
+        }
+        let whole = server.get(path);
+        let (tag, date) = (whole.header("etag").unwrap(), whole.header("last-modified").unwrap());
+        let part =
+            |if_range: &str| server.ask("GET", path, &["Range: bytes=1-2", &format!("If-Range: {if_range}")]);
+        for current in [tag, date] {
+            let answer = part(current);
+            assert_eq!((answer.status, answer.body.as_slice()), (206, &weights[1..3]), "{current}");
+        }
+        let weak = format!("W/{tag}");
+        for stale in [
+            "\"another\"",
+            weak.as_str(),
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Fri, 01 Jan 2100 00:00:00 GMT",
+            "x",
+        ] {
+            let answer = part(stale);
+            assert_eq!((answer.status, answer.body.as_slice()), (200, weights.as_slice()), "{stale}");
+        }
+    }
+}
+
+#[test]
+fn folders_under_a_mount_redirect_within_it() {
+    let server = start("folders");
+    std::fs::create_dir_all(server.folder.join("models/in ner")).unwrap();
+    std::fs::write(server.folder.join("models/in ner/index.html"), "inner").unwrap();
+    for (from, to) in [
+        ("/models/in%20ner", "/models/in%20ner/"),
+        ("/models/in%20ner?a=b", "/models/in%20ner/?a=b"),
+        ("/deep", "/deep/"),
+        ("/models", "/models/"),
+    ] {
+        let answer = server.get(from);
+        assert_eq!((answer.status, answer.header("location")), (307, Some(to)), "{from}");
+    }
+    let inner = server.get("/models/in%20ner/");
+    assert_eq!((inner.status, inner.body.as_slice()), (200, b"inner".as_slice()));
+    assert_eq!(server.get("/one/model.gguf/").status, 404, "a file has nothing below it");
+}
+
+#[test]
+fn names_that_an_address_has_to_spell_out() {
+    let folder = std::env::temp_dir().join(format!("rushlight-serve-names-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let names = [
+        "tiny model (1).gguf",
+        "модель.gguf",
+        "100%.gguf",
+        "a%20b.gguf",
+        "a#b?c.gguf",
+        "a+b&c=d.gguf",
+        "{a}*.gguf",
+        "[x]'\".gguf",
+    ];
+    let mut mounts = vec![("/my docs".to_owned(), folder.clone())];
+    for (index, name) in names.iter().enumerate() {
+        std::fs::write(folder.join(name), index.to_string()).unwrap();
+        mounts.push((format!("/models/{}", rushlight::serve::path_segment(name)), folder.join(name)));
+    }
+    let options = ServeOptions { addr: (Ipv4Addr::LOCALHOST, 0).into(), root: folder.clone(), mounts };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (sender, ready) = mpsc::channel();
+    runtime.spawn(async move {
+        serve(options, move |addr| sender.send(addr).unwrap()).await.unwrap();
+    });
+    let server = Server { addr: ready.recv().unwrap(), folder, _runtime: runtime };
+    for (index, name) in names.iter().enumerate() {
+        let segment = rushlight::serve::path_segment(name);
+        assert!(segment.is_ascii() && !segment.contains([' ', '#', '?', '"', '{', '[']), "{segment}");
+        // Every byte spelled out is the same address.
+        let spelled: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for path in [
+            format!("/models/{segment}"),
+            format!("/{segment}"),
+            format!("/my%20docs/{spelled}"),
+            format!("/models/{spelled}"),
+        ] {
+            let answer = server.get(&path);
+            assert_eq!((answer.status, answer.body), (200, index.to_string().into_bytes()), "{path}");
         }
     }
 }

@@ -4,11 +4,15 @@
 mod session_support;
 mod small;
 
-use rushlight::session::{Event, Finish, GenerateOptions, Host, LoadOptions, MAX_CHUNK, Session};
+use rushlight::session::{
+    CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader, MAX_CHUNK, Session, SessionError,
+};
 use rushlight::tokenizer::EncodeOptions;
 use session_support::{
-    answer, breaths, cancel_after, drive, file, load, options, sampling, session, slow_host,
+    answer, breaths, cancel_after, drive, file, load, longest_without_breath, options, sampling, session,
+    slow_host,
 };
+use small::bert::bert;
 
 const PROMPT: &str = "the capital of France is";
 /// One of each kind of vocabulary, small enough for hundreds of answers.
@@ -240,6 +244,76 @@ fn an_abort_is_heard_within_a_slice_and_leaves_a_usable_session() {
     // An old request to stop does not end what is begun after it.
     flag.cancel();
     assert_eq!(answer(&mut session, PROMPT, tokens(6)).ids(), expected.ids());
+}
+
+/// A device so fast that no run fills a slice: what many of them take together still lets the event loop run.
+#[test]
+fn an_abort_is_heard_among_runs_that_are_shorter_than_a_slice() {
+    // Some 150 steps of a run look at the clock.
+    let mut session = load(&[file("gemma3-f32-64")], options(), slow_host(0.2)).expect("the model loads");
+    let flag = session.cancel_flag();
+    let ids: Vec<u32> = (0..240).map(|at| 5 + at * 7 % 300).collect();
+    let text = "hello the capital of France is ".repeat(30);
+    type Work = fn(&mut Session, &[u32], &str) -> Option<SessionError>;
+    let work: [(&str, Work); 5] = [
+        ("prompt", |session, ids, _| pollster::block_on(session.logits(ids, 4)).err()),
+        ("hold", |session, _, text| pollster::block_on(session.hold(text)).err()),
+        ("score", |session, _, text| pollster::block_on(session.score(text, 24, |_, _| {})).err()),
+        ("along", |session, ids, _| pollster::block_on(session.logits_along(ids, 20, |_, _| {})).err()),
+        ("answer", |session, _, _| {
+            session.start(PROMPT, tokens(100)).expect("the prompt fits");
+            let answer = drive(session).expect("an abort is no error");
+            let cancelled = SessionError::Cancelled { operation: "answer" };
+            (answer.finish() == Finish::Cancelled).then_some(cancelled)
+        }),
+    ];
+    for (what, work) in work {
+        longest_without_breath();
+        let before = breaths();
+        flag.reset();
+        let failed = work(&mut session, &ids, &text);
+        assert!(failed.is_none(), "{what}: {failed:?}");
+        let (breaths_of_it, longest) = (breaths() - before, longest_without_breath());
+        assert!(breaths_of_it >= 2 && longest <= 50.0, "{what}: {breaths_of_it} breaths, {longest} ms apart");
+        let before = breaths();
+        cancel_after(1, flag.clone());
+        let failed = work(&mut session, &ids, &text).map(|error| error.code());
+        assert_eq!((failed, breaths() - before), (Some("ERR_ABORTED"), 1), "{what}");
+    }
+}
+
+/// The same of models that make vectors or mark answers.
+#[test]
+fn encoders_hear_an_abort_among_short_runs() {
+    let (files, weights) = bert(&[("qa_outputs.weight", "F32", &[2, 8]), ("qa_outputs.bias", "F32", &[2])]);
+    let loader = || {
+        pollster::block_on(async {
+            let mut loader = Loader::new_safetensors(options(), slow_host(0.5), &files, None).await?;
+            loader.push(&weights).await?;
+            Ok::<_, SessionError>(loader)
+        })
+        .expect("the file is sound")
+    };
+    let check = |what: &str, flag: CancelFlag, work: &mut dyn FnMut() -> Option<SessionError>| {
+        longest_without_breath();
+        let before = breaths();
+        let failed = work();
+        assert!(failed.is_none(), "{what}: {failed:?}");
+        let (breaths_of_it, longest) = (breaths() - before, longest_without_breath());
+        assert!(breaths_of_it > 5 && longest <= 50.0, "{what}: {breaths_of_it} breaths, {longest} ms apart");
+        for at in [1, breaths_of_it - 2] {
+            let before = breaths();
+            cancel_after(at, flag.clone());
+            let failed = work().map(|error| error.code());
+            assert_eq!((failed, breaths() - before), (Some("ERR_ABORTED"), at), "{what}");
+        }
+    };
+    let mut embedder = pollster::block_on(loader().finish_embedder()).expect("it makes vectors");
+    let texts = ["a b a a b"; 400];
+    check("embed", embedder.cancel_flag(), &mut || pollster::block_on(embedder.embed(&texts)).err());
+    let mut reader = pollster::block_on(loader().finish_span_reader()).expect("it marks answers");
+    let text = "a b b ".repeat(130);
+    check("read", reader.cancel_flag(), &mut || pollster::block_on(reader.read("b", &text)).err());
 }
 
 /// Mean negative log-likelihood of windows, straight from the definition: the logits after each prefix, one prefix at a time.

@@ -72,13 +72,16 @@ fn unpackers_know_the_elements_of_their_blocks() {
 }
 
 #[test]
-fn bindings_are_inputs_then_outputs_then_params() {
+fn bindings_are_inputs_then_outputs_then_faults_then_params() {
     for variant in variants() {
         let (module, _) = validated(variant);
         let case = all_cases().into_iter().find(|case| case.op.kernel().stem() == variant.stem);
         let case = case.unwrap_or_else(|| panic!("{} has no case", variant.stem));
         let mut expected = vec!["read"; case.inputs.len()];
         expected.extend(vec!["read_write"; case.outputs.len()]);
+        if case.op.kernel().notes_faults() {
+            expected.push("read_write");
+        }
         expected.push("uniform");
         let mut found = Vec::new();
         for (_, global) in module.global_variables.iter() {

@@ -46,10 +46,10 @@ impl Fixture {
         serde_json::from_str(include_str!("fixtures/qa/span_reader.json")).expect("the fixture is JSON")
     }
 
-    /// Weights from a hash of their places, as `tensor` in the script makes them.
-    fn safetensors(&self) -> Vec<u8> {
+    /// Weights from a hash of their places, as `tensor` in the script makes them; all but one tensor.
+    fn safetensors(&self, without: &str) -> Vec<u8> {
         let (mut header, mut data) = (serde_json::Map::new(), Vec::<u8>::new());
-        for (index, tensor) in self.tensors.iter().enumerate() {
+        for (index, tensor) in self.tensors.iter().enumerate().filter(|(_, tensor)| tensor.name != without) {
             let begin = data.len();
             for element in 0..tensor.shape.iter().product::<usize>() {
                 let mut x = (element as u64 * 7919 + index as u64 * 1_000_003 + 12_345) % (1 << 32);
@@ -84,6 +84,10 @@ impl Fixture {
     }
 
     async fn loader(&self, without: &str) -> Loader {
+        self.loader_of(&self.safetensors(without)).await
+    }
+
+    async fn loader_of(&self, bytes: &[u8]) -> Loader {
         let files = Files {
             config: self.config.to_string().into_bytes(),
             tokenizer: self.tokenizer().to_string().into_bytes(),
@@ -92,12 +96,6 @@ impl Fixture {
         let options = LoadOptions { backend: BackendChoice::Cpu, threads: Some(1), ..LoadOptions::default() };
         let mut loader =
             Loader::new_safetensors(options, Host::native(), &files, None).await.expect("a loader");
-        let mut bytes = self.safetensors();
-        if !without.is_empty() {
-            let at =
-                bytes.windows(without.len()).position(|part| part == without.as_bytes()).expect("its name");
-            bytes[at] = b'x';
-        }
         for chunk in bytes.chunks(1000) {
             loader.push(chunk).await.expect("it loads");
         }
@@ -168,4 +166,47 @@ fn a_model_without_the_head_is_refused_by_its_tensor() {
     assert_eq!(failed.code(), "ERR_BAD_FILE");
     assert!(failed.to_string().contains("qa_outputs"), "{failed}");
     assert!(pollster::block_on(fixture.loader("")).marks_answers());
+}
+
+/// A weight that is no number ends reading and embedding in an error: no score and no vector comes of it.
+#[test]
+fn what_is_no_number_is_an_error() {
+    let fixture = Fixture::read();
+    // Row 2 is [CLS], which every text begins with.
+    for (tensor, element) in [
+        ("LayerNorm.weight", 1),
+        ("intermediate.dense.weight", 5),
+        ("word_embeddings.weight", usize::MAX),
+        ("query.bias", 0),
+    ] {
+        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let loader = || {
+                let mut bytes = fixture.safetensors("");
+                let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
+                let index = fixture.tensors.iter().position(|other| other.name.ends_with(tensor));
+                let index = index.unwrap_or_else(|| panic!("no tensor {tensor}"));
+                let before: usize = fixture.tensors[..index]
+                    .iter()
+                    .map(|tensor| tensor.shape.iter().product::<usize>())
+                    .sum();
+                let element =
+                    if element == usize::MAX { 2 * fixture.tensors[index].shape[1] } else { element };
+                let at = 8 + header + 4 * (before + element);
+                bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+                pollster::block_on(fixture.loader_of(&bytes))
+            };
+            let label = format!("{number} in {tensor}");
+            let mut reader = pollster::block_on(loader().finish_span_reader()).expect("a reader");
+            let error = pollster::block_on(reader.read("Who?", &fixture.text)).expect_err(&label);
+            assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
+            let library = Library::of(&[&fixture.text]).expect("a library");
+            let error =
+                pollster::block_on(edges::answer(&mut reader, &library, "Who?", 3)).expect_err(&label);
+            assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
+            let mut embedder = pollster::block_on(loader().finish_embedder()).expect("an embedder");
+            let error = pollster::block_on(embedder.embed(&["who", "when"])).expect_err(&label);
+            assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
+            assert!(error.to_string().contains("the vector of text "), "{label}: {error}");
+        }
+    }
 }

@@ -25,7 +25,11 @@ export default tseslint.config(
     },
   },
   {
+    files: ["test/*.js"],
+    languageOptions: { globals: { URL: "readonly" } },
+  },
+  {
     files: ["src/offline/service-worker.js"],
-    languageOptions: { globals: { self: "readonly", caches: "readonly", fetch: "readonly", Request: "readonly", URL: "readonly", __FILES__: "readonly" } },
+    languageOptions: { globals: { self: "readonly", caches: "readonly", fetch: "readonly", Request: "readonly", Response: "readonly", URL: "readonly", setTimeout: "readonly", __FILES__: "readonly" } },
   },
 );

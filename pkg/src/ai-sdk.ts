@@ -23,7 +23,7 @@ import type {
 
 import { type Call, readCall } from "./ai-sdk-call.js";
 import type { ChatModel } from "./chat-model.js";
-import { RushlightError } from "./index.js";
+import { leavable, RushlightError } from "./index.js";
 import type { GenerateStats } from "./types.js";
 
 export type { AdapterMessage, ChatAnswer, ChatModel } from "./chat-model.js";
@@ -50,7 +50,8 @@ export function rushlight(model: ChatModel): LanguageModelV4 {
     // Async, so that a call that cannot be read is a rejection.
     // eslint-disable-next-line @typescript-eslint/require-await
     async doStream(call) {
-      const parts = streamParts(model, modelId, call, readCall(call));
+      const asked = readCall(call);
+      const parts = leavable((signal, left) => streamParts(model, modelId, call, asked, signal, left), call.abortSignal);
       return { stream: toStream(parts) };
     },
 
@@ -76,10 +77,12 @@ async function* streamParts(
   modelId: string,
   call: LanguageModelV4CallOptions,
   { messages, options, warnings }: Call,
+  signal: AbortSignal,
+  left: () => boolean,
 ): AsyncGenerator<LanguageModelV4StreamPart, void, undefined> {
   yield { type: "stream-start", warnings };
   yield { type: "response-metadata", modelId, timestamp: new Date() };
-  const answer = model.chat(messages, options);
+  const answer = model.chat(messages, { ...options, signal });
   yield { type: "text-start", id: TEXT_ID };
   try {
     for await (const piece of answer) {
@@ -88,8 +91,9 @@ async function* streamParts(
       if (piece.text !== "") yield { type: "text-delta", id: TEXT_ID, delta: piece.text };
     }
   } catch (error) {
+    if (left()) return;
     // An abort breaks the stream, as the SDK expects; all else is told of within it.
-    if (call.abortSignal?.aborted === true) throw error;
+    if (signal.aborted) throw error;
     yield { type: "error", error };
     yield { type: "finish", finishReason: { unified: "error", raw: undefined }, usage: NO_USAGE };
     return;

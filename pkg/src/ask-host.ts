@@ -1,6 +1,6 @@
 // Questions about documents: what the worker does of it. The core has the passages that it was given last, and a question.
 
-import type { Answer, AskRequest, AskStage, NamedText } from "./ask.js";
+import type { Answer, AskOpened, AskRequest, AskStage, NamedText, SentencesOf } from "./ask.js";
 import type { AskApi } from "./engine.js";
 import { abortError } from "./errors.js";
 import type { GenerateRequest, Prompt } from "./protocol.js";
@@ -20,14 +20,26 @@ interface Started {
 /** The worker's documents. */
 export class AskHost {
   readonly #engine: AskApi;
-  #open: { readonly documents: readonly NamedText[]; readonly sentences: readonly (readonly string[])[] } | undefined;
+  #open: { readonly documents: readonly NamedText[]; readonly sentences: readonly SentencesOf[] } | undefined;
 
   constructor(engine: AskApi) {
     this.#engine = engine;
   }
 
-  /** Cuts the documents, unless they are those of the last time; the sentences of each. */
-  open(documents: readonly NamedText[], question: string): readonly (readonly string[])[] {
+  /** Cuts the documents; what an embedder is to know of them, where there is one. */
+  open(documents: readonly NamedText[], question: string, embeds: boolean): AskOpened {
+    const sentences = this.#cut(documents, question);
+    return { documents: sentences, first: embeds ? this.#engine.askFirst(question) : new Uint32Array() };
+  }
+
+  /** The sentences of a document. */
+  sentences(documents: readonly NamedText[], question: string, document: number): readonly string[] {
+    this.#cut(documents, question);
+    return JSON.parse(this.#engine.askSentences(document)) as string[];
+  }
+
+  /** Cuts the documents, unless they are those of the last time. */
+  #cut(documents: readonly NamedText[], question: string): readonly SentencesOf[] {
     const open = this.#open;
     if (open?.documents.length === documents.length && open.documents.every(({ title, text }, at) => title === documents[at]?.title && text === documents[at].text)) {
       this.#engine.askCheck(question);
@@ -38,18 +50,21 @@ export class AskHost {
     const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
     const cut = documents.map(({ title, text }) => {
       const ends: number[] = [];
-      for (const { index, segment } of segmenter.segment(this.#engine.askLines(text))) ends.push(index + segment.length);
+      for (const { index, segment } of segmenter.segment(this.#engine.askView(text))) ends.push(index + segment.length);
       return { title, text, ends };
     });
-    const sentences = JSON.parse(this.#engine.askOpen(JSON.stringify(cut))) as string[][];
+    const known = JSON.parse(this.#engine.askOpen(JSON.stringify(cut))) as Omit<SentencesOf, "title">[];
+    const sentences = known.map((of, at) => ({ ...of, title: documents[at]?.title ?? "" }));
     this.#open = { documents, sentences };
     return sentences;
   }
 
   /** Answers. */
   async ask(request: AskRequest, signal: AbortSignal, onStage: (stage: AskStage) => void, write: Write): Promise<Answer> {
-    this.open(request.documents, request.question);
-    const { question, similarities, mode, maxTokens } = request;
+    this.#cut(request.documents, request.question);
+    const { question, mode, maxTokens } = request;
+    // JSON has `null` for what is not a number: a sentence without a vector.
+    const similarities = request.similarities && Array.from(request.similarities);
     onStage({ stage: "search", done: 0, total: 1 });
     const started = JSON.parse(this.#engine.askStart(JSON.stringify({ question, similarities, mode }))) as Started;
     onStage({ stage: "search", done: 1, total: 1 });

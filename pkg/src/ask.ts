@@ -1,9 +1,11 @@
 // Questions about documents: what the page does of it. The worker cuts, searches and reads (`ask-host.ts`); the vectors come from
-// another model, in a worker of its own.
+// another model, in a worker of its own (`index-client.ts`).
 
-import type { Connection } from "./connection.js";
-import { abortError, RushlightError } from "./errors.js";
+import { type Connection, connectionOf } from "./connection.js";
+import { RushlightError } from "./errors.js";
+import { IndexClient } from "./index-client.js";
 import type { Model } from "./model.js";
+import { answerTo } from "./signalled.js";
 import type { Piece } from "./types.js";
 
 /** A text to ask about. */
@@ -17,6 +19,8 @@ export interface AskOptions {
   documents?: readonly AskDocument[];
   /** A model that makes embeddings: finds what the question says in other words. */
   embedder?: Model;
+  /** What becomes of the sentences of long documents that the question did not need; left out, they are embedded and kept. */
+  index?: IndexOptions;
   /** `extract` answers by a stretch of the documents, `free` in the model's own words. */
   mode?: "extract" | "free";
   /** Tokens of a free answer, at most. */
@@ -27,6 +31,29 @@ export interface AskOptions {
   onStage?: (stage: AskStage) => void;
   /** Hears a free answer as it is written. */
   onPiece?: (piece: Piece) => void;
+}
+
+/**
+ * The vectors of long documents. The first answer needs those of the passages that its words find; the rest is made in the background
+ * while no question is asked, so that later answers search the whole document by what it means.
+ */
+export interface IndexOptions {
+  /** Whether to make the rest once the answer is there; `true` where left out. */
+  background?: boolean;
+  /** Whether to keep it in the browser's private files of this origin, for the next visit (see `indexes`); `true` where left out. */
+  keep?: boolean;
+  /** Ends the background within 50 ms. What is done stays, and the next question goes on. */
+  signal?: AbortSignal;
+  /** Hears how far the background is. */
+  onProgress?: (progress: IndexProgress) => void;
+}
+
+/** How far the vectors of the documents are. */
+export interface IndexProgress {
+  /** Sentences that are embedded. */
+  readonly done: number;
+  /** All. */
+  readonly total: number;
 }
 
 /** What is being done, and how far it is. */
@@ -44,6 +71,7 @@ export interface AnswerSpan {
   readonly start: number;
   /** The unit behind it. */
   readonly end: number;
+  /** As it stands in the document. */
   readonly text: string;
   /** Probability that it answers the question. */
   readonly confidence: number;
@@ -60,7 +88,10 @@ export interface Passage {
 
 /** An answer. */
 export interface Answer {
-  /** Empty where the documents have none. */
+  /**
+   * As a person reads it: on one line, without soft hyphens and other characters that nobody sees. The spans have it as it stands in the
+   * document. Empty where the documents have none.
+   */
   readonly answer: string;
   /** Probability that this is right. */
   readonly confidence: number;
@@ -85,44 +116,71 @@ export interface NamedText {
 export interface AskRequest {
   readonly documents: readonly NamedText[];
   readonly question: string;
-  readonly similarities: readonly number[] | null;
+  /** The product of the question's vector with each sentence's; not a number for one that has none. */
+  readonly similarities: Float32Array | null;
   readonly mode: "extract" | "free";
   readonly maxTokens: number | null;
 }
 
-/** Sentences that are embedded at once: what an abort waits for, and a step of the progress. */
-const BATCH = 32;
-/** Documents whose vectors an embedder keeps. */
-const KEPT = 32;
+/** The sentences of a document, as an embedder is told of them. */
+export interface SentencesOf {
+  /** Tells them from all others. */
+  readonly key: string;
+  /** Their number. */
+  readonly sentences: number;
+  /** What the document is called; empty where nobody said. */
+  readonly title: string;
+}
 
-/** Vectors of sentences, by embedder and document. */
-const known = new WeakMap<Model, Map<string, readonly Float32Array[]>>();
+/** What the worker says of the documents and a question. */
+export interface AskOpened {
+  readonly documents: readonly SentencesOf[];
+  /** Sentences whose vectors the question needs, counted through the documents; none where the model reads them whole. */
+  readonly first: Uint32Array;
+}
+
+const clients = new WeakMap<Model, IndexClient>();
+
+/** The documents of an embedder. */
+function clientOf(embedder: Model): IndexClient {
+  const known = clients.get(embedder) ?? new IndexClient(connectionOf(embedder));
+  clients.set(embedder, known);
+  return known;
+}
 
 /** Answers a question; `Model.ask` is the way to it. */
 export async function ask(connection: Connection, question: string, options: AskOptions): Promise<Answer> {
-  const { embedder, mode = "extract", maxTokens = null, signal, onStage, onPiece } = options;
-  if (signal?.aborted === true) throw abortError(signal);
+  const { embedder, index = {} } = options;
   const documents = documentsOf(options);
-  const texts = documents.map(({ text }) => text);
-  const request = async (body: Parameters<Connection["call"]>[0]): Promise<unknown> => {
-    const call = connection.call(body, { ...(onPiece && { onPiece }), ...(onStage && { onStage }) });
-    const abort = (): void => {
-      call.cancel();
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      return await call.answer;
-    } catch (error) {
-      throw error instanceof RushlightError && error.code === "ERR_ABORTED" ? abortError(signal) : error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
-  };
-  onStage?.({ stage: "cut", done: 0, total: texts.length });
-  const sentences = (await request({ type: "ask-open", documents, question })) as readonly (readonly string[])[];
-  onStage?.({ stage: "cut", done: texts.length, total: texts.length });
-  const similarities = embedder === undefined ? null : await compare(embedder, question, texts, sentences, signal, onStage);
-  return (await request({ type: "ask", ask: { documents, question, similarities, mode, maxTokens } })) as Answer;
+  if (embedder === undefined) return (await answered(connection, question, documents, options, undefined)).answer;
+  const client = clientOf(embedder);
+  const { answer, opened } = await client.whileAsking(() => answered(connection, question, documents, options, client));
+  if (index.background !== false && opened.first.length > 0) client.fill(opened.documents, index);
+  return answer;
+}
+
+async function answered(
+  connection: Connection,
+  question: string,
+  documents: readonly NamedText[],
+  options: AskOptions,
+  client: IndexClient | undefined,
+): Promise<{ readonly answer: Answer; readonly opened: AskOpened }> {
+  const { index = {}, mode = "extract", maxTokens = null, signal, onStage, onPiece } = options;
+  const listeners = { ...(onPiece && { onPiece }), ...(onStage && { onStage }) };
+  const total = documents.length;
+  const embeds = client !== undefined;
+  onStage?.({ stage: "cut", done: 0, total });
+  const opened = (await answerTo(connection, { type: "ask-open", documents, question, embeds }, signal)) as AskOpened;
+  onStage?.({ stage: "cut", done: total, total });
+  const sentencesOf = async (document: number): Promise<readonly string[]> =>
+    (await answerTo(connection, { type: "ask-sentences", documents, question, document }, signal)) as readonly string[];
+  const similarities =
+    client === undefined || opened.first.length === 0
+      ? null
+      : await client.compare({ question, ...opened, sentencesOf, keep: index.keep ?? true, signal, onStage });
+  const request = { documents, question, similarities, mode, maxTokens };
+  return { answer: (await answerTo(connection, { type: "ask", ask: request }, signal, listeners)) as Answer, opened };
 }
 
 function documentsOf({ context, documents }: AskOptions): NamedText[] {
@@ -132,45 +190,4 @@ function documentsOf({ context, documents }: AskOptions): NamedText[] {
   return (documents ?? [context ?? ""]).map((document) =>
     typeof document === "string" ? { title: "", text: document } : { title: document.title ?? "", text: document.text },
   );
-}
-
-/** The product of the question's vector with that of each sentence. */
-async function compare(
-  embedder: Model,
-  question: string,
-  texts: readonly string[],
-  sentences: readonly (readonly string[])[],
-  signal: AbortSignal | undefined,
-  onStage: AskOptions["onStage"],
-): Promise<number[]> {
-  let kept = known.get(embedder);
-  if (kept === undefined) known.set(embedder, (kept = new Map<string, readonly Float32Array[]>()));
-  const total = sentences.reduce((sum, list, index) => sum + (kept.has(texts[index] ?? "") ? 0 : list.length), 0);
-  const options = signal === undefined ? {} : { signal };
-  let done = 0;
-  const all: Float32Array[] = [];
-  for (const [index, list] of sentences.entries()) {
-    const key = texts[index] ?? "";
-    let vectors = kept.get(key);
-    if (vectors?.length !== list.length) {
-      const made: Float32Array[] = [];
-      for (let at = 0; at < list.length; at += BATCH) {
-        onStage?.({ stage: "embed", done, total });
-        made.push(...(await embedder.embed(list.slice(at, at + BATCH), options)));
-        done += Math.min(BATCH, list.length - at);
-      }
-      vectors = made;
-    }
-    // The one that was used last is at the end.
-    kept.delete(key);
-    kept.set(key, vectors);
-    all.push(...vectors);
-  }
-  for (const key of kept.keys()) {
-    if (kept.size <= Math.max(KEPT, texts.length)) break;
-    kept.delete(key);
-  }
-  onStage?.({ stage: "embed", done: total, total });
-  const [asked] = await embedder.embed([question], options);
-  return all.map((vector) => vector.reduce((sum, value, at) => sum + value * (asked?.[at] ?? 0), 0));
 }

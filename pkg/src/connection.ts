@@ -1,7 +1,7 @@
 // The page's side of the channel: requests out, answers to whoever asked.
 
 import type { AskStage } from "./ask.js";
-import { type ErrorData, fromErrorData, RushlightError } from "./errors.js";
+import { abortError, type ErrorData, fromErrorData, messageOf, RushlightError } from "./errors.js";
 import type { Channel, Reply, Request } from "./protocol.js";
 import type { ThreadsWanted } from "./threads.js";
 import type { LoadProgress, Piece } from "./types.js";
@@ -24,8 +24,22 @@ type Body<R = Request> = R extends { readonly type: "cancel" } ? never : R exten
 /** A request on its way. */
 export interface Call {
   readonly answer: Promise<unknown>;
-  /** Asks the worker to end it; the answer is then `ERR_ABORTED`, unless it was there first. */
+  /** Fails with `ERR_ABORTED` at once, unless the answer was there first, and has the worker end it as soon as it hears of it. */
   cancel(): void;
+}
+
+const connections = new WeakMap<object, Connection>();
+
+/** Notes what a model talks through. */
+export function connects(model: object, connection: Connection): void {
+  connections.set(model, connection);
+}
+
+/** What a model talks through. */
+export function connectionOf(model: object): Connection {
+  const connection = connections.get(model);
+  if (connection === undefined) throw new RushlightError("ERR_BAD_ARGUMENT", "embedder: expected what loadModel gave, unwrapped");
+  return connection;
 }
 
 /** Requests to one worker. */
@@ -54,15 +68,44 @@ export class Connection {
         reject(this.#closed);
         return;
       }
+      try {
+        this.#channel.postMessage({ ...body, id });
+      } catch (cause) {
+        // A proxy, a function, something with a handle on the page: the worker has not heard of it and will not answer.
+        reject(new RushlightError("ERR_BAD_ARGUMENT", `${body.type}: what was given cannot be sent to the worker: ${messageOf(cause)}`, { cause }));
+        return;
+      }
       this.#pending.set(id, { ...listeners, resolve, reject });
-      this.#channel.postMessage({ ...body, id });
     });
     return {
       answer,
       cancel: () => {
-        if (this.#pending.has(id)) this.#channel.postMessage({ type: "cancel", id });
+        const pending = this.#pending.get(id);
+        if (pending === undefined) return;
+        this.#pending.delete(id);
+        this.#channel.postMessage({ type: "cancel", id });
+        // Not when the worker answers: it may be busy, or have other requests before this one.
+        pending.reject(abortError());
       },
     };
+  }
+
+  /** The answer to a request; the signal ends it at once, and its reason is the error's cause. */
+  async ask(body: Body, signal?: AbortSignal, listeners?: Listeners): Promise<unknown> {
+    if (signal?.aborted === true) throw abortError(signal);
+    const call = this.call(body, listeners);
+    const cancel = (): void => {
+      call.cancel();
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await call.answer;
+    } catch (error) {
+      // The page's own error has the signal's reason.
+      throw error instanceof RushlightError && error.code === "ERR_ABORTED" ? abortError(signal) : error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
   }
 
   /** Ends the worker; every request that waits, and every later one, fails with the error. */

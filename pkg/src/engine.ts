@@ -52,10 +52,14 @@ export interface CancelFlagApi extends Freed {
 export interface AskApi {
   /** Throws where there is nothing to answer. */
   askCheck(question: string): void;
-  /** The text with line breaks that only wrap a paragraph as spaces, for the segmenter; as long as it was. */
-  askLines(text: string): string;
-  /** Takes documents with the ends of their sentences, `{ text, ends }[]` as JSON; the sentences of each, as JSON. */
+  /** The text as it is searched: wrapped lines joined, NFC, without what nobody sees. Sentences are found in it. */
+  askView(text: string): string;
+  /** Takes documents with the ends of their views' sentences, `{ title, text, ends }[]` as JSON; gives `{ key, sentences }[]`: what tells the sentences of each from others, and their number. */
   askOpen(documents: string): string;
+  /** The sentences of a document, as JSON. */
+  askSentences(document: number): string;
+  /** The sentences whose vectors a question needs, counted through the documents; none where the model reads them whole. */
+  askFirst(question: string): Uint32Array;
   /** Finds passages; takes `{ question, similarities, mode }` as JSON. Forgets earlier cancels. */
   askStart(request: string): string;
   /** Reads the next passage; how many have been read. */
@@ -66,8 +70,32 @@ export interface AskApi {
   askSupport(said: string): string;
 }
 
+/** The vectors of documents in an embedder's worker. Sentences are counted through those that are open. */
+export interface IndexApi {
+  /** Opens documents in place of those that were; takes `{ key, sentences }[]` as JSON, gives what tells the embedder from others. */
+  indexOpen(documents: string): string;
+  /** `{ done, texts }[]` as JSON: sentences of each document that are embedded, and whether their texts are here. */
+  indexState(): string;
+  /** Takes what `indexBytes` gave of a document; throws where it is damaged or of another. */
+  indexTake(document: number, bytes: Uint8Array): void;
+  /** Takes the sentences of a document as JSON. */
+  indexTexts(document: number, sentences: string): void;
+  /** Those of some sentences that are not embedded. */
+  indexLacking(sentences: Uint32Array): Uint32Array;
+  /** Those to embed next in the background; none where all are, or where there is no more room. */
+  indexNext(): Uint32Array;
+  /** Embeds sentences. Forgets earlier cancels. */
+  indexEmbed(sentences: Uint32Array): Promise<void>;
+  /** Sentences that are embedded, and all. */
+  indexProgress(): Uint32Array;
+  /** The product of a question's vector with that of each sentence; not a number where that has none. Forgets earlier cancels. */
+  indexCompare(question: string): Promise<Float32Array>;
+  /** A document's vectors as bytes, with what it is called. */
+  indexBytes(document: number, title: string): Uint8Array;
+}
+
 /** One model. Async methods hold the engine: nothing else may be called before they are done. */
-export interface EngineApi extends Freed, AskApi {
+export interface EngineApi extends Freed, AskApi, IndexApi {
   /** The flag that ends a load with `ERR_ABORTED` and an answer with the reason `cancelled`, within 50 ms. */
   cancelFlag(): CancelFlagApi;
   /** Takes in the next bytes of the file; waits while the device has enough to do. */
@@ -112,7 +140,7 @@ export interface CoreModule {
 export type CorePlan = Omit<LoadPlan, "ok" | "fetchBytes">;
 
 /** What the core says about a loaded model. */
-export type CoreInfo = Omit<ModelInfo, "bytes" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
+export type CoreInfo = Omit<ModelInfo, "bytes" | "cached" | "cacheReason" | "timings"> & { readonly timings: Omit<LoadTimings, "total"> };
 
 /** What `next` gives: pieces, then one end. */
 export type CoreEvent = { readonly piece: Piece } | { readonly end: CoreEnd };

@@ -4,7 +4,7 @@
  *
  * - `ERR_ABORTED`: the signal was aborted.
  * - `ERR_BAD_ARGUMENT`, `ERR_BAD_SETTING`: an option is out of its range.
- * - `ERR_BAD_FILE`: not a model file, damaged or truncated.
+ * - `ERR_BAD_FILE`: not a model file, damaged or truncated, or a web page in its place.
  * - `ERR_BAD_LOGITS`: the model computed something that is no number.
  * - `ERR_BAD_LOGIT_BIAS`, `ERR_UNKNOWN_TOKEN`: a token id that the vocabulary does not have.
  * - `ERR_BAD_TOKENIZER_JSON`, `ERR_BAD_VOCABULARY`, `ERR_NO_TOKENIZER`: the tokenizer's data is damaged, contradicts itself, is missing.
@@ -24,10 +24,10 @@
  * - `ERR_NO_TEMPLATE`: the model's file brings no chat template; write its prompt with `generate`.
  * - `ERR_OTHER_MODEL`: a saved conversation is of another model, or of another format of the KV cache.
  * - `ERR_OUT_OF_MEMORY`: the device or the tab has no room.
- * - `ERR_QUOTA`: the browser has no room to keep the file. Make some with `cache.delete`, ask for more with `cache.persist`, or
- *   load with `cache: "none"`.
- * - `ERR_STORAGE`: the browser keeps no files for this page, failed to, or a file is in use. Load with `cache: "none"`, or try
- *   again later.
+ * - `ERR_QUOTA`: the browser has no room to keep the file, and `cache: "opfs"` insisted. Make some with `cache.delete`, ask for more
+ *   with `cache.persist`, or leave `cache` out.
+ * - `ERR_STORAGE`: the browser keeps no files for this page, failed to, or a file is in use; a load fails with it only under
+ *   `cache: "opfs"`. Leave `cache` out, or try again later.
  * - `ERR_TEMPLATE`: the chat template refuses the messages, or is broken.
  * - `ERR_TEXT_TOO_LONG`, `ERR_UNENCODABLE`: a text of more than 4 GB, a character without a token.
  * - `ERR_UNSUPPORTED`, `ERR_UNSUPPORTED_MODEL`, `ERR_UNSUPPORTED_TOKENIZER`: a sound file or request that this version cannot run.
@@ -97,7 +97,7 @@ export function abortError(signal?: AbortSignal): RushlightError {
 }
 
 /** What an unknown thrown value says. */
-function messageOf(value: unknown): string {
+export function messageOf(value: unknown): string {
   return value instanceof Error ? value.message : String(value);
 }
 

@@ -4,7 +4,7 @@ import { type Beginning, beginningOf, bytesToFetch, pieces } from "./arrival/beg
 import type { World } from "./arrival/arrive.js";
 import { browserWorld } from "./arrival/world.js";
 import type { ArrivalRequest, FileSource, Source } from "./protocol.js";
-import { addressesOf, type Incoming, readBeside, withoutFragment } from "./source.js";
+import { addressesOf, type Incoming, keyWithin, partKey, readBeside, refuseLaterPart, withoutFragment } from "./source.js";
 
 /** The first piece: most headers end in it but for large vocabularies, whose take some megabytes. */
 const FIRST_BYTES = 1 << 20;
@@ -22,10 +22,12 @@ export async function openHead(source: Source, signal: AbortSignal, request: Arr
   const where = world ?? (await browserWorld(request.cache));
   const files = "files" in source ? await readBeside(source.files, signal, request, where) : null;
   const file: FileSource = "files" in source ? source.files.model : source;
+  refuseLaterPart(file);
   if ("file" in file) return { files, ...chosen(file.file), furtherParts: [] };
   const [first = file.url, ...rest] = addressesOf(file);
-  const furtherParts = rest.map((url) => () => beginningOf(url, FURTHER_BYTES, where, signal));
-  return { files, ...(await beginningOf(first, FIRST_BYTES, where, signal)), furtherParts };
+  const { cacheKey } = request;
+  const furtherParts = rest.map((url, at) => () => beginningOf(url, FURTHER_BYTES, where, signal, partKey(cacheKey, at + 1)));
+  return { files, ...(await beginningOf(first, FIRST_BYTES, where, signal, cacheKey)), furtherParts };
 }
 
 /** Bytes of a file that would have to be fetched beside a model; 0 where the server does not say. */
@@ -37,7 +39,7 @@ export async function toFetch(
 ): Promise<number> {
   if (file === null || "file" in file) return 0;
   const where = world ?? (await browserWorld(request.cache));
-  return (await bytesToFetch(withoutFragment(file.url), where, signal)) ?? 0;
+  return (await bytesToFetch(withoutFragment(file.url), where, signal, keyWithin(request.cacheKey, "prefix"))) ?? 0;
 }
 
 /** Of a file that the visitor chose: nothing is to be fetched. */

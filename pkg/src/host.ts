@@ -2,11 +2,12 @@
 
 import type { AdapterAnswer } from "./adapter.js";
 import { AskHost } from "./ask-host.js";
-import type { Answer, AskRequest } from "./ask.js";
+import type { Answer, AskRequest, AskStage } from "./ask.js";
 import { readConversation, writeConversation } from "./conversations.js";
-import { createOptions, planLoad } from "./create.js";
+import { createOptions, openEngine, planLoad, type Watch } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
+import { IndexHost } from "./index-host.js";
 import { Progress } from "./progress.js";
 import type { Channel, GenerateRequest, LoadRequest, Reply, Request, SavedSource } from "./protocol.js";
 import { collect, type Incoming, open, openSmall } from "./source.js";
@@ -17,6 +18,7 @@ import type { GenerateStats, MemoryUse, ModelInfo } from "./types.js";
 interface Loaded {
   readonly engine: EngineApi;
   readonly documents: AskHost;
+  readonly indexes: IndexHost;
   readonly info: ModelInfo;
   readonly wasmAfterHeader: number;
   /** How it was asked for: other files of it arrive in the same way. */
@@ -29,10 +31,12 @@ export interface Surroundings {
   /** Lends so many threads to the core's pool; resolves when all have joined it or can't. */
   readonly lendThreads: (count: number, fallback: LoadRequest["threadsFallback"]) => Promise<void>;
   readonly askAdapter: () => Promise<AdapterAnswer>;
-  /** The root of the origin's private files. */
-  readonly openStore: () => Promise<FileSystemDirectoryHandle>;
+  /** The root of the origin's private files; `undefined` where the browser has none for this page. */
+  readonly openStore: () => Promise<FileSystemDirectoryHandle | undefined>;
   /** Lets the events that wait, a cancel among them, be heard. */
   readonly yieldToEvents: () => Promise<void>;
+  /** How long a GPU may take to open, in milliseconds; a visitor's patience where left out. */
+  readonly openingMs?: number;
 }
 
 /** Answers the requests of one page for one model. */
@@ -43,9 +47,11 @@ export class Host {
   readonly #waiting = new Set<number>();
   /** The end of the queue: async methods hold the engine, so that requests go one at a time. */
   #queue: Promise<void> = Promise.resolve();
-  #running: { readonly id: number; readonly controller: AbortController } | undefined;
+  #running: { readonly id: number; readonly controller: AbortController; readonly yields: boolean } | undefined;
   #wasm: WebAssembly.Memory | undefined;
   #loaded: Loaded | undefined;
+  /** Hears what is thrown out of the core, while somebody watches. */
+  #heard: ((thrown: unknown) => void) | undefined;
 
   constructor(channel: Channel<Request, Reply>, surroundings: Surroundings) {
     this.#channel = channel;
@@ -57,28 +63,34 @@ export class Host {
 
   /** Says that the worker can do nothing any more: the core trapped. */
   fatal(thrown: unknown): void {
+    // A GPU that could not be opened is no end yet.
+    if (this.#heard !== undefined && !(thrown instanceof WebAssembly.RuntimeError)) {
+      this.#heard(thrown);
+      return;
+    }
     this.#channel.postMessage({ type: "fatal", error: this.#describeTrap(thrown) });
   }
 
   #receive(request: Request): void {
     const { id } = request;
     if (request.type === "cancel") {
-      this.#waiting.delete(id);
       if (this.#running?.id === id) this.#running.controller.abort();
+      // It does not have to wait for its turn to hear that it will have none.
+      if (this.#waiting.delete(id)) this.#channel.postMessage({ type: "error", id, error: toErrorData(abortError()) });
       return;
     }
     this.#waiting.add(id);
+    if (this.#running?.yields === true) this.#running.controller.abort();
     this.#queue = this.#queue.then(() => this.#take(request));
   }
 
   async #take(request: Exclude<Request, { type: "cancel" }>): Promise<void> {
     const { id } = request;
-    if (!this.#waiting.delete(id)) {
-      this.#channel.postMessage({ type: "error", id, error: toErrorData(abortError()) });
-      return;
-    }
+    if (!this.#waiting.delete(id)) return;
     const controller = new AbortController();
-    this.#running = { id, controller };
+    const yields = request.type === "index-fill";
+    this.#running = { id, controller, yields };
+    if (yields && this.#waiting.size > 0) controller.abort();
     try {
       const value = await this.#answer(request, controller.signal);
       this.#channel.postMessage({ type: "result", id, value });
@@ -95,17 +107,28 @@ export class Host {
       case "load":
         return await this.#load(request.id, request.request, signal);
       case "plan":
-        return await planLoad(request.request, signal, this.#surroundings);
+        return await planLoad(request.request, signal, this.#surroundings, undefined, this.#watch());
       case "generate":
         return await this.#generate(request.id, request.request, signal);
       case "embed":
         return await this.#embed(request.texts, signal);
       case "ask-open":
-        return this.#model().documents.open(request.documents, request.question);
+        return this.#model().documents.open(request.documents, request.question, request.embeds);
+      case "ask-sentences":
+        return this.#model().documents.sentences(request.documents, request.question, request.document);
+      case "index-open":
+        return await this.#model().indexes.open(request.documents, request.keep);
+      case "index-give":
+        this.#model().indexes.give(request.document, request.sentences);
+        return undefined;
+      case "index-compare":
+        return await this.#withStages(request.id, signal, (indexes, onStage) => indexes.compare(request.question, request.first, signal, onStage));
+      case "index-fill":
+        return await this.#withStages(request.id, signal, (indexes, onStage) => indexes.fill(request.keep, signal, onStage));
       case "ask":
         return await this.#ask(request.id, request.ask, signal);
       case "save":
-        await writeConversation(await this.#surroundings.openStore(), request.name, await this.#model().engine.exportConversation());
+        await this.#save(request.name);
         return undefined;
       case "restore":
         return await this.#restore(request.from, signal);
@@ -116,6 +139,18 @@ export class Host {
       case "detokenize":
         return this.#model().engine.detokenize(Uint32Array.from(request.ids));
     }
+  }
+
+  /** What is thrown out of the core from now on, until the watch ends. */
+  #watch(): Watch {
+    let end = (): void => undefined;
+    const thrown = new Promise<unknown>((resolve) => {
+      this.#heard = resolve;
+      end = () => {
+        this.#heard = undefined;
+      };
+    });
+    return { thrown, end };
   }
 
   #model(): Loaded {
@@ -130,23 +165,24 @@ export class Host {
   }
 
   async #loadAll(id: number, request: LoadRequest, began: number, { signal, beside }: Together): Promise<Loaded> {
-    const { core, lendThreads, askAdapter, yieldToEvents } = this.#surroundings;
+    const { core, lendThreads, askAdapter } = this.#surroundings;
+    const progress = new Progress((now) => {
+      this.#channel.postMessage({ type: "progress", id, progress: now });
+    });
+    const onWaiting = progress.waiting.bind(progress);
     // The core compiles and the adapter is asked for while the server answers.
     const [{ memory }, incoming, answer] = await Promise.all([
       core.init(),
-      open(request.source, signal, request.arrival, undefined, request.prefix),
+      open(request.source, signal, request.arrival, undefined, request.prefix, onWaiting),
       request.backend === "cpu" ? undefined : askAdapter(),
     ]);
     this.#wasm = memory;
-    const missing = answer !== undefined && "missing" in answer ? answer.missing : undefined;
-    if (missing !== undefined && request.backend === "gpu") throw new RushlightError("ERR_NO_BACKEND", missing);
-    const progress = new Progress(incoming, (now) => {
-      this.#channel.postMessage({ type: "progress", id, progress: now });
-    });
+    progress.begin(incoming);
     // The weights are on their way: what belongs to them comes meanwhile.
     const prefix = request.prefix === null ? undefined : beside(progress.readPrefix(request.prefix, request, signal));
     const options = createOptions(request, answer, incoming);
-    const engine = await core.createEngine(JSON.stringify(options), yieldToEvents);
+    const { engine, missing } = await openEngine(request, answer, options, this.#surroundings, this.#watch());
+    const found = { isModel: false };
     try {
       return await cancellable(engine, signal, async () => {
         // Now that it is known what runs the model: none for a GPU.
@@ -154,6 +190,7 @@ export class Host {
         const wasmAfterHeader = await this.#takeIn(engine, incoming, progress);
         await joined;
         const info = JSON.parse(await engine.finish()) as CoreInfo;
+        found.isModel = true;
         if (prefix !== undefined) {
           const bytes = await prefix;
           progress.post();
@@ -161,12 +198,17 @@ export class Host {
         }
         const backend = missing === undefined ? info.backend : { ...info.backend, reason: missing };
         const timings = { ...info.timings, total: performance.now() - began };
-        const whole = { ...info, backend, bytes: progress.loaded, timings };
-        return { engine, documents: new AskHost(engine), info: whole, wasmAfterHeader, request };
+        const reason = incoming.unkept();
+        const kept = { cached: reason === undefined, cacheReason: reason ?? null };
+        const whole = { ...info, backend, bytes: progress.loaded, ...kept, timings };
+        const indexes = new IndexHost(engine, this.#surroundings.openStore, yieldToEvents);
+        return { engine, documents: new AskHost(engine), indexes, info: whole, wasmAfterHeader, request };
       });
     } catch (error) {
       // After a trap its memory is in no state to be freed; the worker ends anyway.
       if (!(error instanceof WebAssembly.RuntimeError)) engine.free();
+      // What was cut on its way, or is no model, must not be there for the next load.
+      if (!found.isModel && toErrorData(error).code === "ERR_BAD_FILE") await incoming.discard();
       throw error;
     }
   }
@@ -187,7 +229,7 @@ export class Host {
       await engine.nextPart(part.fileBytes);
       await take(part.chunks);
     }
-    progress.post();
+    progress.end();
     return wasmAfterHeader;
   }
 
@@ -199,7 +241,7 @@ export class Host {
   ): Promise<GenerateStats> {
     const { engine } = this.#model();
     return await cancellable(engine, signal, async () => {
-      engine.start(JSON.stringify(request));
+      engine.start(generateJson(request));
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
         onText("end" in event ? event.end.text : event.piece.text);
@@ -229,6 +271,18 @@ export class Host {
     );
   }
 
+  async #withStages<T>(
+    id: number,
+    signal: AbortSignal,
+    work: (indexes: IndexHost, onStage: (stage: AskStage) => void) => Promise<T>,
+  ): Promise<T> {
+    const { engine, indexes } = this.#model();
+    const onStage = (stage: AskStage): void => {
+      this.#channel.postMessage({ type: "stage", id, stage });
+    };
+    return await cancellable(engine, signal, () => work(indexes, onStage));
+  }
+
   async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const { engine, info } = this.#model();
     return await cancellable(engine, signal, async () => {
@@ -238,10 +292,18 @@ export class Host {
     });
   }
 
+  async #save(name: string): Promise<void> {
+    const root = await this.#surroundings.openStore();
+    if (root === undefined) throw new RushlightError("ERR_STORAGE", "this browser keeps no files for this page (a private window, or no https)");
+    await writeConversation(root, name, await this.#model().engine.exportConversation());
+  }
+
   async #restore(from: SavedSource, signal: AbortSignal): Promise<boolean> {
     const { engine, request } = this.#model();
-    const read = async (name: string): Promise<Uint8Array | undefined> =>
-      await readConversation(await this.#surroundings.openStore(), name);
+    const read = async (name: string): Promise<Uint8Array | undefined> => {
+      const root = await this.#surroundings.openStore();
+      return root === undefined ? undefined : await readConversation(root, name);
+    };
     const bytes = "name" in from ? await read(from.name) : await collect(await openSmall(from, request, signal));
     if (bytes === undefined) return false;
     engine.importConversation(bytes);
@@ -274,6 +336,12 @@ export class Host {
     if (panic !== undefined) return { code: "ERR_INTERNAL", message: `the core panicked: ${panic}` };
     return { code: "ERR_OUT_OF_MEMORY", message: `the tab has no memory left for the model (${thrown.message})` };
   }
+}
+
+/** A request as the core reads it. JSON has no `bigint`, but its numbers may be as long as they like. */
+function generateJson({ seed, ...request }: GenerateRequest): string {
+  const json = JSON.stringify(request);
+  return seed === undefined ? json : `${json.slice(0, -1)},"seed":${seed}}`;
 }
 
 /** Does work that the signal ends through the engine's flag. */

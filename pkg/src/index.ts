@@ -13,10 +13,14 @@
  * @module
  */
 
-export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, Passage } from "./ask.js";
+export type { Answer, AnswerSpan, AskDocument, AskOptions, AskStage, IndexOptions, IndexProgress, Passage } from "./ask.js";
 export { cache, type Cache, type CachedFile } from "./cache.js";
 export { type ChatMessage } from "./chat.js";
+export { conversations, type Conversations, type SavedConversation } from "./conversations.js";
 export { type ErrorCode, RushlightError } from "./errors.js";
+export { indexes, type Indexes, type KeptIndex } from "./kept-indexes.js";
+/** For the package's other entries. @internal */
+export { leavable } from "./leaving.js";
 export { loadModel } from "./load.js";
 export { type Generation, type Model } from "./model.js";
 export { plan, type LoadPlan, type PlanOptions } from "./plan.js";
@@ -26,7 +30,9 @@ export type {
   BackendInfo,
   BuildChoice,
   CacheChoice,
+  CallOptions,
   EmbedOptions,
+  ChatOptions,
   GenerateOptions,
   GenerateStats,
   KvFormat,

@@ -1,6 +1,6 @@
 import { abilities, type Build, pickBuild } from "./builds.js";
 import { Connection } from "./connection.js";
-import { abortError, RushlightError } from "./errors.js";
+import { abortError, messageOf, RushlightError } from "./errors.js";
 import { addressOf, fileSource } from "./file-source.js";
 import { Model } from "./model.js";
 import type { ArrivalRequest, FileSource, LoadRequest, Source } from "./protocol.js";
@@ -14,18 +14,22 @@ import type { LoadOptions, ModelFiles, ModelInfo } from "./types.js";
  */
 export async function loadModel(from: string | URL | Blob | ModelFiles, options: LoadOptions = {}): Promise<Model> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
-  if (typeof Worker === "undefined") {
-    throw new RushlightError("ERR_NO_BACKEND", "models are loaded in a browser: there are no web workers here");
-  }
+  refuseServers();
   const asked = loadRequest(from, options);
   const picked = pickBuild(options.build ?? "auto", options.threads, abilities());
   const connection = openConnection(picked.build, options.worker);
   return await loadThrough(connection, { ...asked, ...picked }, options);
 }
 
+/** Fails where no model could be loaded by anybody. */
+export function refuseServers(): void {
+  if (typeof Worker !== "undefined") return;
+  throw new RushlightError("ERR_NO_BACKEND", "models are loaded in a browser: there are no web workers here");
+}
+
 /** Starts a worker with a build of the core, or has it started. */
 export function openConnection(build: Build["build"], start: LoadOptions["worker"] = startWorker): Connection {
-  const worker = start(build);
+  const worker = startedBy(start, build);
   const threads = new Threads();
   const connection = new Connection(
     worker,
@@ -43,6 +47,15 @@ export function openConnection(build: Build["build"], start: LoadOptions["worker
     connection.close(new RushlightError("ERR_INTERNAL", `the worker could not start${said}`));
   };
   return connection;
+}
+
+/** A worker, or why there is none: a policy of the page, an address of another origin. */
+function startedBy(start: NonNullable<LoadOptions["worker"]>, build: Build["build"]): Worker {
+  try {
+    return start(build);
+  } catch (cause) {
+    throw new RushlightError("ERR_NO_BACKEND", `the worker could not be started: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** The workers of the two builds, written out in this form so that bundlers find the files. */
@@ -90,7 +103,7 @@ export function loadRequest(from: string | URL | Blob | ModelFiles, options: Loa
 /** Requests at a time at most: no server likes more. */
 const MOST_CONNECTIONS = 16;
 
-function arrivalRequest({ cache, sha256, manifest, connections = 4 }: LoadOptions): ArrivalRequest {
+function arrivalRequest({ cache, sha256, manifest, connections = 4, cacheKey }: LoadOptions): ArrivalRequest {
   if (cache !== undefined) oneOf("cache", cache, ["opfs", "none"]);
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
     throw new RushlightError("ERR_BAD_ARGUMENT", `sha256: expected 64 hexadecimal digits, got ${sha256}`);
@@ -101,7 +114,16 @@ function arrivalRequest({ cache, sha256, manifest, connections = 4 }: LoadOption
     sha256: sha256?.toLowerCase() ?? null,
     manifest: manifest === undefined || manifest === "auto" ? (manifest ?? null) : addressOf(manifest),
     connections: Math.min(connections, MOST_CONNECTIONS),
+    ...(cacheKey === undefined ? {} : { cacheKey: checkKey(cacheKey) }),
   };
+}
+
+/** Keys are hashed where they are stored; a line of the journal has them as they are. */
+const LONGEST_KEY = 2048;
+
+function checkKey(key: string): string {
+  if (typeof key === "string" && key !== "" && key.length <= LONGEST_KEY) return key;
+  throw new RushlightError("ERR_BAD_ARGUMENT", `cacheKey: expected a text of 1 to ${LONGEST_KEY} characters`);
 }
 
 function positive(option: string, value: number): void {

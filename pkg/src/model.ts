@@ -1,11 +1,14 @@
 import { type ChatMessage, checkMessages } from "./chat.js";
 import { type Answer, ask, type AskOptions } from "./ask.js";
-import type { Call, Connection } from "./connection.js";
+import { type Call, type Connection, connects } from "./connection.js";
 import { checkName } from "./conversations.js";
 import { abortError, RushlightError } from "./errors.js";
 import { fileSource } from "./file-source.js";
-import type { Prompt } from "./protocol.js";
-import type { EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
+import { leavable } from "./leaving.js";
+import { plainData, text, texts as textList } from "./plain.js";
+import type { GenerateRequest, Prompt } from "./protocol.js";
+import { seedBits } from "./seed.js";
+import type { CallOptions, ChatOptions, EmbedOptions, GenerateOptions, GenerateStats, MemoryUse, ModelInfo, Piece } from "./types.js";
 
 /** A loaded model. It lives in a worker of its own, so that the page never waits for it. */
 export class Model {
@@ -16,6 +19,7 @@ export class Model {
   /** Use `loadModel`. */
   constructor(connection: Connection, info: ModelInfo) {
     this.#connection = connection;
+    connects(this, connection);
     this.info = info;
   }
 
@@ -31,8 +35,8 @@ export class Model {
    * Answers the last of some messages, by the chat template that the model's file brings (`info.chat` says whether it does). Give
    * the whole conversation each time: of one that goes on, only what is new takes work.
    */
-  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): Generation {
-    return new Generation(this.#connection, { messages: checkMessages(messages) }, options);
+  chat(messages: readonly ChatMessage[], { overflow = "error", ...options }: ChatOptions = {}): Generation {
+    return new Generation(this.#connection, { messages: checkMessages(messages), overflow }, options);
   }
 
   /**
@@ -40,67 +44,55 @@ export class Model {
    * than `info.context` tokens is cut. Only for models that make embeddings.
    */
   async embed(texts: readonly string[], { signal }: EmbedOptions = {}): Promise<Float32Array[]> {
-    if (signal?.aborted === true) throw abortError(signal);
-    const call = this.#connection.call({ type: "embed", texts });
-    const abort = (): void => {
-      call.cancel();
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      return (await call.answer) as Float32Array[];
-    } catch (error) {
-      // The page's own error has the signal's reason.
-      throw error instanceof RushlightError && error.code === "ERR_ABORTED" ? abortError(signal) : error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    return (await this.#connection.ask({ type: "embed", texts: textList(texts, "texts") }, signal)) as Float32Array[];
   }
 
   /**
    * Keeps the conversation so far under a name, in the browser's private files of this origin: its tokens and their KV cache. One
-   * of the same name is replaced.
+   * of the same name is replaced when all of the new one is there, not before. `conversations` lists and deletes what is kept.
    */
-  async save(name: string): Promise<void> {
-    await this.#connection.call({ type: "save", name: checkName(name) }).answer;
+  async save(name: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#connection.ask({ type: "save", name: checkName(name) }, signal);
   }
 
   /**
    * Takes up a conversation that `save` kept: an answer to what begins with it takes work only for what is new. `false` where there
    * is none of this name; one of another model is refused (`ERR_OTHER_MODEL`).
    */
-  async restore(name: string): Promise<boolean> {
-    return (await this.#connection.call({ type: "restore", from: { name: checkName(name) } }).answer) as boolean;
+  async restore(name: string, { signal }: CallOptions = {}): Promise<boolean> {
+    return (await this.#connection.ask({ type: "restore", from: { name: checkName(name) } }, signal)) as boolean;
   }
 
   /**
    * As `restore`, from a file: what `rushlight prefix` computed natively of a text that prompts will begin with. One from an address
    * is kept as the model is.
    */
-  async restoreFrom(from: string | URL | Blob): Promise<void> {
-    await this.#connection.call({ type: "restore", from: fileSource(from) }).answer;
+  async restoreFrom(from: string | URL | Blob, { signal }: CallOptions = {}): Promise<void> {
+    await this.#connection.ask({ type: "restore", from: fileSource(from) }, signal);
   }
 
   /**
    * Answers a question about documents by a stretch of them, with its exact place, or says that they have none. An `embedder` finds
-   * what the question says in other words; its vectors of each document are kept.
+   * what the question says in other words; of long documents it makes the vectors that the question does not need in the background
+   * (`index`), and keeps them.
    */
   async ask(question: string, options: AskOptions): Promise<Answer> {
     return await ask(this.#connection, question, options);
   }
 
   /** Token ids of a text, as the model would see it as a prompt. */
-  async tokenize(text: string): Promise<number[]> {
-    return (await this.#connection.call({ type: "tokenize", text }).answer) as number[];
+  async tokenize(input: string): Promise<number[]> {
+    return (await this.#connection.ask({ type: "tokenize", text: text(input, "text") })) as number[];
   }
 
   /** The text of token ids. */
   async detokenize(ids: readonly number[]): Promise<string> {
-    return (await this.#connection.call({ type: "detokenize", ids }).answer) as string;
+    return (await this.#connection.ask({ type: "detokenize", ids: plainData(ids, "ids") as number[] })) as string;
   }
 
   /** Where the model's bytes are. Waits while an answer is being written. */
   async memory(): Promise<MemoryUse> {
-    return (await this.#connection.call({ type: "memory" }).answer) as MemoryUse;
+    return (await this.#connection.ask({ type: "memory" })) as MemoryUse;
   }
 
   /** Ends the worker and with it everything that the model holds. */
@@ -109,14 +101,17 @@ export class Model {
   }
 }
 
-/** An answer as it is being written: loop over it once. */
+/**
+ * An answer as it is being written: loop over it once. Leaving the loop, `return` of its iterator and the signal end it at once; an
+ * abort before the last piece was read is `ERR_ABORTED`, also where the model was already done.
+ */
 export class Generation implements AsyncIterable<Piece, GenerateStats, undefined> {
   readonly #pieces: AsyncGenerator<Piece, GenerateStats, undefined>;
   #stats: GenerateStats | undefined;
 
   /** Use `Model.generate` or `Model.chat`. */
-  constructor(connection: Connection, prompt: Prompt, options: GenerateOptions) {
-    this.#pieces = this.#run(connection, prompt, options);
+  constructor(connection: Connection, prompt: Prompt, { signal, ...options }: GenerateOptions) {
+    this.#pieces = leavable((heard, left) => this.#run(connection, prompt, options, heard, left), signal);
   }
 
   /** How it went, once the loop has come to its end. */
@@ -132,22 +127,24 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
   async *#run(
     connection: Connection,
     prompt: Prompt,
-    { signal, ...options }: GenerateOptions,
+    options: Omit<GenerateOptions, "signal">,
+    signal: AbortSignal,
+    left: () => boolean,
   ): AsyncGenerator<Piece, GenerateStats, undefined> {
-    if (signal?.aborted === true) throw abortError(signal);
+    if (signal.aborted) throw abortError(signal);
+    const request = generateRequest(prompt, options);
     const arrived: Piece[] = [];
     let wake: () => void = () => undefined;
     let outcome: { readonly stats: GenerateStats } | { readonly error: unknown } | undefined;
-
-    const onPiece = (piece: Piece): void => {
-      arrived.push(piece);
-      wake();
-    };
     const end = (how: NonNullable<typeof outcome>): void => {
       outcome ??= how;
       wake();
     };
-    const call: Call = connection.call({ type: "generate", request: { ...options, ...prompt } }, { onPiece });
+    const onPiece = (piece: Piece): void => {
+      arrived.push(piece);
+      wake();
+    };
+    const call: Call = connection.call({ type: "generate", request }, { onPiece });
     call.answer.then(
       (stats) => {
         end({ stats: stats as GenerateStats });
@@ -157,24 +154,38 @@ export class Generation implements AsyncIterable<Piece, GenerateStats, undefined
       },
     );
     const abort = (): void => {
-      call.cancel();
+      // Whatever has arrived: an answer that lacks some of its pieces must not look like a whole one.
       arrived.length = 0;
-      end({ error: abortError(signal) });
+      outcome = { error: abortError(signal) };
+      wake();
+      call.cancel();
     };
-    signal?.addEventListener("abort", abort, { once: true });
+    signal.addEventListener("abort", abort, { once: true });
     try {
       for (;;) {
         for (let piece = arrived.shift(); piece !== undefined; piece = arrived.shift()) yield piece;
         if (outcome !== undefined) break;
         await new Promise<void>((resolve) => (wake = resolve));
       }
-      if ("error" in outcome) throw outcome.error;
-      this.#stats = outcome.stats;
-      return outcome.stats;
+      if ("stats" in outcome) {
+        this.#stats = outcome.stats;
+        return outcome.stats;
+      }
+      // Nobody waits for how it ended.
+      if (left()) return undefined as unknown as GenerateStats;
+      throw outcome.error;
     } finally {
-      signal?.removeEventListener("abort", abort);
+      signal.removeEventListener("abort", abort);
       // Left early, by a `break` or an exception in the loop: nobody waits for the rest.
-      if (outcome === undefined) call.cancel();
+      call.cancel();
     }
   }
+}
+
+function generateRequest(prompt: Prompt, { seed, ...options }: Omit<GenerateOptions, "signal">): GenerateRequest {
+  const said = "prompt" in prompt ? { prompt: text(prompt.prompt, "prompt") } : prompt;
+  const plain = plainData(options, "options") as Omit<GenerateOptions, "signal" | "seed">;
+  // From JavaScript it may be `null`, as in OpenAI's requests.
+  if (seed == null) return { ...plain, ...said };
+  return { ...plain, seed: seedBits(seed), ...said };
 }

@@ -18,7 +18,7 @@ export interface Asked {
 const MOST_LOGPROBS = 20;
 
 /** Seeds are drawn below this. */
-const SEEDS = 2 ** 32;
+const DRAWN = 2 ** 32;
 
 /** Parameters that would change what the answer means, and why they cannot. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -110,7 +110,8 @@ function readOptions(request: ChatCompletionRequest): GenerateOptions {
     temperature: request.temperature ?? 1,
     seed: request.seed ?? randomSeed(),
   };
-  whole("seed", options.seed ?? 0, Number.MAX_SAFE_INTEGER);
+  const { seed } = options;
+  if (typeof seed !== "bigint" && !Number.isInteger(seed)) throw bad(`seed: expected a whole number, got ${String(seed)}`);
   const numbers = {
     topP: request.top_p,
     topK: request.top_k,
@@ -133,7 +134,7 @@ function readOptions(request: ChatCompletionRequest): GenerateOptions {
 
 /** Without a seed OpenAI's answers differ from one another; ours would all be the same. */
 function randomSeed(): number {
-  return Math.floor(Math.random() * SEEDS);
+  return Math.floor(Math.random() * DRAWN);
 }
 
 function readMessages(messages: readonly MessageParam[]): AdapterMessage[] {

@@ -29,8 +29,8 @@ export interface ChatCompletionRequest {
   logprobs?: boolean | null;
   /** 0 to 20; needs `logprobs`. */
   top_logprobs?: number | null;
-  /** The same seed gives the same answer; drawn anew for each answer where left out. */
-  seed?: number | null;
+  /** The same seed gives the same answer: any whole number of 64 bits. Drawn anew for each answer where left out. */
+  seed?: number | bigint | null;
   stop?: string | readonly string[] | null;
   /** Answers in chunks. */
   stream?: boolean | null;

@@ -11,7 +11,7 @@
  */
 
 import type { ChatModel } from "./chat-model.js";
-import { RushlightError } from "./index.js";
+import { leavable, RushlightError } from "./index.js";
 import { type Asked, readRequest } from "./openai-request.js";
 import type {
   ChatCompletion,
@@ -55,7 +55,8 @@ export function chatCompletion(
   request: ChatCompletionRequest,
   options: CompletionOptions = {},
 ): Promise<ChatCompletion> | AsyncGenerator<ChatCompletionChunk, void, undefined> {
-  return request.stream === true ? inChunks(model, request, options) : whole(model, request, options);
+  if (request.stream !== true) return whole(model, request, options);
+  return leavable((signal, left) => inChunks(model, request, signal, left), options.signal);
 }
 
 async function whole(model: ChatModel, request: ChatCompletionRequest, { signal }: CompletionOptions): Promise<ChatCompletion> {
@@ -86,7 +87,8 @@ async function whole(model: ChatModel, request: ChatCompletionRequest, { signal 
 async function* inChunks(
   model: ChatModel,
   request: ChatCompletionRequest,
-  { signal }: CompletionOptions,
+  signal: AbortSignal,
+  left: () => boolean,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
   const asked = readRequest(request);
   const common = { ...envelope(model), object: "chat.completion.chunk" } as const;
@@ -98,11 +100,17 @@ async function* inChunks(
   });
   const answer = model.chat(asked.messages, withSignal(asked, signal));
   yield chunk({ delta: { role: "assistant", content: "" } });
-  for await (const piece of answer) {
-    const content = tokenLogprobs(piece, asked);
-    // A token that is part of a character has no text yet.
-    if (piece.text === "" && content.length === 0) continue;
-    yield chunk({ delta: { content: piece.text }, logprobs: asked.topLogprobs === null ? null : { content, refusal: null } });
+  try {
+    for await (const piece of answer) {
+      const content = tokenLogprobs(piece, asked);
+      // A token that is part of a character has no text yet.
+      if (piece.text === "" && content.length === 0) continue;
+      yield chunk({ delta: { content: piece.text }, logprobs: asked.topLogprobs === null ? null : { content, refusal: null } });
+    }
+  } catch (error) {
+    // Nobody waits for the rest.
+    if (left()) return;
+    throw error;
   }
   const stats = statsOf(answer.stats);
   yield chunk({ delta: {}, finish_reason: finishReason(stats) });

@@ -1,14 +1,14 @@
 import { abilities, pickBuild } from "./builds.js";
 import type { Connection } from "./connection.js";
 import { abortError, type ErrorCode, RushlightError } from "./errors.js";
-import { loadRequest, openConnection } from "./load.js";
+import { loadRequest, openConnection, refuseServers } from "./load.js";
 import type { LoadRequest } from "./protocol.js";
 import type { LoadOptions } from "./types.js";
 
 /** What a load would be asked to do. */
 export type PlanOptions = Pick<
   LoadOptions,
-  "backend" | "build" | "threads" | "precision" | "kv" | "context" | "cache" | "prefix" | "signal"
+  "backend" | "build" | "threads" | "precision" | "kv" | "context" | "cache" | "cacheKey" | "prefix" | "worker" | "signal"
 >;
 
 /** What loading a model would take. Where the file is far from a model, what nothing is known of is empty or 0. */
@@ -54,13 +54,15 @@ export interface LoadPlan {
 export async function plan(from: string | URL | Blob, options: PlanOptions = {}): Promise<LoadPlan> {
   if (options.signal?.aborted === true) throw abortError(options.signal);
   const asked = loadRequest(from, options);
-  let build;
+  let build, connection;
   try {
+    refuseServers();
     build = pickBuild(options.build ?? "auto", options.threads, abilities());
+    connection = openConnection(build.build, options.worker);
   } catch (error) {
     return asPlan(error);
   }
-  return await planThrough(openConnection(build.build), { ...asked, ...build }, options.signal);
+  return await planThrough(connection, { ...asked, ...build }, options.signal);
 }
 
 /** Plans through a connection that stands, and ends it. */

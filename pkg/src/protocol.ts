@@ -1,10 +1,10 @@
 // What page and worker say to each other. Requests have an id; the answer to each ends with one `result` or one `error`.
 
-import type { AskRequest, AskStage, NamedText } from "./ask.js";
+import type { AskRequest, AskStage, NamedText, SentencesOf } from "./ask.js";
 import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
 import type { ThreadsWanted } from "./threads.js";
-import type { BackendChoice, BuildChoice, CacheChoice, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
+import type { BackendChoice, BuildChoice, CacheChoice, ChatOptions, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
 /** A file. */
 export type FileSource = { readonly url: string } | { readonly file: Blob };
@@ -31,6 +31,8 @@ export interface ArrivalRequest {
   /** An address, or `auto`. */
   readonly manifest: string | null;
   readonly connections: number;
+  /** What the model's file is stored under in place of its address. */
+  readonly cacheKey?: string;
 }
 
 /** The load options that can be posted. */
@@ -54,7 +56,9 @@ export interface LoadRequest {
 export type GenerateRequest = Omit<GenerateOptions, "signal"> & Prompt;
 
 /** What an answer answers. */
-export type Prompt = { readonly prompt: string } | { readonly messages: readonly ChatMessage[] };
+export type Prompt =
+  | { readonly prompt: string }
+  | { readonly messages: readonly ChatMessage[]; readonly overflow?: NonNullable<ChatOptions["overflow"]> };
 
 /** From the page. A `cancel` names the request that it ends. */
 export type Request =
@@ -62,8 +66,14 @@ export type Request =
   | { readonly type: "plan"; readonly id: number; readonly request: LoadRequest }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
   | { readonly type: "embed"; readonly id: number; readonly texts: readonly string[] }
-  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly NamedText[]; readonly question: string }
+  | { readonly type: "ask-open"; readonly id: number; readonly documents: readonly NamedText[]; readonly question: string; readonly embeds: boolean }
+  | { readonly type: "ask-sentences"; readonly id: number; readonly documents: readonly NamedText[]; readonly question: string; readonly document: number }
   | { readonly type: "ask"; readonly id: number; readonly ask: AskRequest }
+  | { readonly type: "index-open"; readonly id: number; readonly documents: readonly SentencesOf[]; readonly keep: boolean }
+  | { readonly type: "index-give"; readonly id: number; readonly document: number; readonly sentences: readonly string[] }
+  | { readonly type: "index-compare"; readonly id: number; readonly question: string; readonly first: Uint32Array }
+  /** Goes on until all is done or another request comes. */
+  | { readonly type: "index-fill"; readonly id: number; readonly keep: boolean }
   | { readonly type: "save"; readonly id: number; readonly name: string }
   | { readonly type: "restore"; readonly id: number; readonly from: SavedSource }
   | { readonly type: "memory"; readonly id: number }

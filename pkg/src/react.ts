@@ -1,7 +1,10 @@
 /** Two hooks for React 18 and later; on a server they do nothing. @module */
 
+"use client";
+
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type LoadOptions, loadModel, type LoadProgress, type Model, type Piece } from "./index.js";
+import { contentOf } from "./react-content.js";
 
 /** How a load stands. */
 export interface ModelState {
@@ -10,10 +13,14 @@ export interface ModelState {
   readonly error?: unknown;
 }
 
-/** Loads a model, another one where `from` changes, and disposes of it with the component. The first render's options count. */
+/**
+ * Loads a model, another one where `from` changes, and disposes of it with the component. An address or an object that says the same as
+ * the one before is no change, a `Blob` is what it is. The first render's options count.
+ */
 export function useModel(from: Parameters<typeof loadModel>[0], options: Omit<LoadOptions, "signal" | "onProgress"> = {}): ModelState {
   const [state, setState] = useState<ModelState>({});
   const first = useRef(options);
+  const content = contentOf(from);
   useEffect(() => {
     const controller = new AbortController(), { signal } = controller;
     const set = (next: ModelState): void => { if (!signal.aborted) setState(next); };
@@ -24,7 +31,8 @@ export function useModel(from: Parameters<typeof loadModel>[0], options: Omit<Lo
       setState({});
       void loading.then((model) => { model.dispose(); }, () => undefined);
     };
-  }, [from]);
+    // `from` is what `content` says.
+  }, [content]);
   return state;
 }
 

@@ -2,6 +2,7 @@
 
 import { askAdapter } from "./adapter.js";
 import { Host, type Surroundings } from "./host.js";
+import { originFolder } from "./store/files.js";
 
 /** Serves the page that started this worker. */
 export function serve({ core, lendThreads }: Pick<Surroundings, "core" | "lendThreads">): void {
@@ -16,8 +17,7 @@ export function serve({ core, lendThreads }: Pick<Surroundings, "core" | "lendTh
       turns.port2.postMessage(null);
     });
 
-  const openStore = (): Promise<FileSystemDirectoryHandle> => navigator.storage.getDirectory();
-  const host = new Host(globalThis, { core, lendThreads, askAdapter, openStore, yieldToEvents });
+  const host = new Host(globalThis, { core, lendThreads, askAdapter, openStore: originFolder, yieldToEvents });
 
   // A trap inside an async method surfaces here: its promise never settles.
   globalThis.addEventListener("error", (event) => {

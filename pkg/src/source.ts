@@ -4,7 +4,7 @@
 import { arrive, lengthOf, type Wanted, type World } from "./arrival/arrive.js";
 import { readBody } from "./arrival/body.js";
 import { plain } from "./arrival/retry.js";
-import { partsOf } from "./arrival/split.js";
+import { laterPart, partsOf } from "./arrival/split.js";
 import { browserWorld } from "./arrival/world.js";
 import type { CoreFiles } from "./engine.js";
 import { RushlightError } from "./errors.js";
@@ -17,6 +17,8 @@ const CHUNK_BYTES = 4 << 20;
 export interface IncomingFile {
   /** Bytes of the file, where known. */
   readonly fileBytes: number | undefined;
+  /** Bytes that the server announces where that is not certain: for the eyes. */
+  readonly expected?: number | undefined;
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Bytes that came out of the store so far. */
   readonly cached: () => number;
@@ -24,13 +26,20 @@ export interface IncomingFile {
 
 /** A model that is arriving: its file or the first of them, and what lies beside it. */
 export interface Incoming extends IncomingFile {
-  /** Bytes of all parts, where known. */
+  /** Bytes of all parts, where known: for the eyes. */
   readonly total: number | undefined;
   /** Opens the further parts of a split model, one after the other. */
   readonly furtherParts: readonly (() => Promise<IncomingFile>)[];
   /** The small files of a model in safetensors. */
   readonly files: CoreFiles | null;
+  /** Why a later load will not find all of these files in the store; `undefined` where it will. */
+  readonly unkept: () => string | undefined;
+  /** Removes from the store what has arrived of the weights, where no hash says that they are right: they are no model, or were cut. */
+  readonly discard: () => Promise<void>;
 }
+
+/** Hears how far another tab is that fetches a file, while this one waits for it. */
+export type OnWaiting = NonNullable<Wanted["onWaiting"]>;
 
 /** How files arrive where nothing else is asked for. */
 const USUAL: ArrivalRequest = { cache: null, sha256: null, manifest: null, connections: 4 };
@@ -45,8 +54,9 @@ export async function open(
   request: ArrivalRequest = USUAL,
   world?: World,
   sibling: FileSource | null = null,
+  onWaiting?: OnWaiting,
 ): Promise<Incoming> {
-  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal, sibling);
+  const opener = new Opener(source, request, world ?? (await browserWorld(request.cache)), signal, sibling, onWaiting);
   if (!("files" in source)) return { ...(await opener.model(source)), files: null };
   // The small ones first: a model that can't run is not worth its weights.
   const files = await readFiles(source.files, opener);
@@ -56,20 +66,29 @@ export async function open(
 /** The files of one load. */
 class Opener {
   readonly #wanted: Wanted;
+  readonly #cacheKey: string | undefined;
   readonly #world: World;
   readonly #signal: AbortSignal;
   /** Of a model's weights. */
-  readonly #weights: IncomingFile[] = [];
+  readonly #weights: OpenedFile[] = [];
+  #unkept: string | undefined;
 
   constructor(
     source: Source,
-    { sha256, manifest, connections }: ArrivalRequest,
+    { cache, sha256, manifest, connections, cacheKey }: ArrivalRequest,
     world: World,
     signal: AbortSignal,
     sibling: FileSource | null = null,
+    onWaiting?: OnWaiting,
   ) {
-    const siblings = [...addressesOf(source), ...(sibling === null ? [] : addressesOf(sibling))];
-    this.#wanted = { sha256, manifest, connections, siblings };
+    const siblings = [...storedAs(source, cacheKey), ...(sibling === null ? [] : storedAs(sibling, keyWithin(cacheKey, "prefix")))];
+    // Only who asks for it in so many words would rather have no model than one that is not kept.
+    const note = (reason: string): void => {
+      this.#unkept ??= reason;
+    };
+    const onUnkept = cache === "opfs" ? undefined : note;
+    this.#wanted = { sha256, manifest, connections, siblings, onUnkept, onWaiting };
+    this.#cacheKey = cacheKey;
     this.#world = world;
     this.#signal = signal;
   }
@@ -77,10 +96,19 @@ class Opener {
   /** The file or the files with the weights. */
   async model(source: FileSource): Promise<Omit<Incoming, "files">> {
     const cached = (): number => this.#weights.reduce((sum, file) => sum + file.cached(), 0);
+    const all = {
+      cached,
+      unkept: (): string | undefined => this.#unkept,
+      discard: async (): Promise<void> => {
+        await Promise.all(this.#weights.map((file) => file.discard()));
+      },
+    };
+    refuseLaterPart(source);
     const parts = "url" in source ? partsOf(source.url) : undefined;
     if (parts === undefined || parts.length < 2) {
-      const file = await this.#open(source, this.#wanted);
-      return { ...file, total: file.fileBytes, furtherParts: [] };
+      const file = await this.#open(source, this.#wanted, this.#cacheKey);
+      this.#weights.push(file);
+      return { ...file, total: file.fileBytes ?? file.expected, furtherParts: [], ...all };
     }
     const { sha256, manifest } = this.#wanted;
     const option = sha256 === null ? "manifest" : "sha256";
@@ -89,45 +117,84 @@ class Opener {
     }
     const [first = "", ...rest] = parts;
     // Before gigabytes are fetched: whether all are there, and how much that will be.
-    const lengths = await Promise.all(rest.map((url) => lengthOf(url, this.#world, this.#signal)));
+    const lengths = await Promise.all(rest.map((url, at) => lengthOf(url, this.#world, this.#signal, partKey(this.#cacheKey, at + 1))));
     const sum = (a: number | undefined, b: number | undefined): number | undefined =>
       a === undefined || b === undefined ? undefined : a + b;
-    const part = async (url: string): Promise<IncomingFile> => {
-      const file = await this.#open({ url }, this.#wanted);
+    const { onWaiting } = this.#wanted;
+    // The length of one part is not that of the model.
+    const wanted = { ...this.#wanted, onWaiting: onWaiting && ((stored: number) => { onWaiting(stored, undefined); }) };
+    const part = async (url: string, at: number): Promise<IncomingFile> => {
+      const file = await this.#open({ url }, wanted, partKey(this.#cacheKey, at));
       this.#weights.push(file);
       return file;
     };
-    const file = await part(first);
-    const furtherParts = rest.map((url) => () => part(url));
-    return { ...file, total: lengths.reduce(sum, file.fileBytes), furtherParts, cached };
+    const file = await part(first, 0);
+    const furtherParts = rest.map((url, at) => () => part(url, at + 1));
+    return { ...file, total: lengths.reduce(sum, file.fileBytes ?? file.expected), furtherParts, ...all };
   }
 
-  /** A small file. */
-  async small(source: FileSource): Promise<IncomingFile> {
-    // What was said of the weights is not said of it.
-    return await this.#open(source, { ...this.#wanted, sha256: null, manifest: null });
+  /** A small file; what it is to the model names it in the store, where the model has a name of its own there. */
+  async small(source: FileSource, role?: string): Promise<IncomingFile> {
+    // What was said of the weights is not said of it, and nobody waits for it long.
+    const wanted = { ...this.#wanted, sha256: null, manifest: null, onWaiting: undefined };
+    return await this.#open(source, wanted, keyWithin(this.#cacheKey, role));
   }
 
   /** The text of a small file. */
-  async text(source: FileSource): Promise<string> {
-    return new TextDecoder().decode(await collect(await this.small(source)));
+  async text(source: FileSource, role: string): Promise<string> {
+    return new TextDecoder().decode(await collect(await this.small(source, role)));
   }
 
-  async #open(source: FileSource, wanted: Wanted): Promise<IncomingFile> {
-    if ("file" in source) return { fileBytes: source.file.size, chunks: readFile(source.file, this.#signal), cached: () => 0 };
-    const { total, chunks, cached } = await arrive(withoutFragment(source.url), wanted, this.#world, this.#signal);
-    return { fileBytes: total, chunks: cut(chunks), cached };
+  async #open(source: FileSource, wanted: Wanted, key: string | undefined): Promise<OpenedFile> {
+    if ("file" in source) {
+      this.#unkept ??= "not kept: files that the visitor chose never are";
+      const chunks = readFile(source.file, this.#signal);
+      return { fileBytes: source.file.size, chunks, cached: () => 0, discard: () => Promise.resolve() };
+    }
+    this.#unkept ??= this.#world.unkept;
+    const { total, expected, chunks, ...rest } = await arrive(withoutFragment(source.url), { ...wanted, key }, this.#world, this.#signal);
+    return { fileBytes: total, expected, chunks: cut(chunks), ...rest };
   }
 }
 
-/** Of all files that are fetched for a model: of a split one all parts, in their order. */
-export function addressesOf(source: Source): string[] {
-  const files: readonly (FileSource | undefined)[] = "files" in source ? Object.values({ ...source.files }) : [source];
-  return files.flatMap((file) => {
+/** A file that can be removed again. */
+interface OpenedFile extends IncomingFile {
+  readonly discard: () => Promise<void>;
+}
+
+/** A split model begins with its first part. */
+export function refuseLaterPart(source: FileSource): void {
+  const name = "url" in source ? new URL(source.url).pathname : ((source.file as Partial<File>).name ?? "");
+  const later = laterPart(name);
+  if (later === undefined) return;
+  const message = `this is part ${later.part} of ${later.count} of a split model: load its first part, ${later.first}`;
+  throw new RushlightError("ERR_BAD_ARGUMENT", `${name}: ${message}`);
+}
+
+/** What the part of a split model is stored under, where the model has a name of its own: the first part has the model's. */
+export function partKey(cacheKey: string | undefined, index: number): string | undefined {
+  return cacheKey === undefined || index === 0 ? cacheKey : `${cacheKey}#${index + 1}`;
+}
+
+/** The same of a file that belongs to a model. */
+export function keyWithin(cacheKey: string | undefined, role: string | undefined): string | undefined {
+  return cacheKey === undefined || role === undefined ? undefined : `${cacheKey}#${role}`;
+}
+
+/** What all files that are fetched for a model are stored under: of a split one all parts, in their order. */
+function storedAs(source: Source, cacheKey: string | undefined): string[] {
+  const files = "files" in source ? Object.entries({ ...source.files }) : [["model", source] as const];
+  return files.flatMap(([role, file]: readonly [string, FileSource | undefined]) => {
     if (file === undefined || "file" in file) return [];
-    const url = withoutFragment(file.url);
-    return partsOf(url) ?? [url];
+    const parts = addressesOf(file);
+    return parts.map((url, at) => (role === "model" ? partKey(cacheKey, at) : keyWithin(cacheKey, role)) ?? url);
   });
+}
+
+/** The address of a file, or those of all parts of a split model, in their order. */
+export function addressesOf({ url }: { readonly url: string }): string[] {
+  const address = withoutFragment(url);
+  return partsOf(address) ?? [address];
 }
 
 /** What a server is asked for. */
@@ -138,17 +205,18 @@ export function withoutFragment(address: string): string {
 }
 
 async function readFiles(source: FilesSource, opener: Opener): Promise<CoreFiles> {
-  const optional = async (file: FileSource | undefined): Promise<string | null> => {
+  const optional = async (file: FileSource | undefined, role: string): Promise<string | null> => {
     try {
-      return file === undefined ? null : await opener.text(file);
+      return file === undefined ? null : await opener.text(file, role);
     } catch (error) {
-      if (error instanceof RushlightError && error.status === 404) return null;
+      // Some servers answer addresses that they do not know with a page.
+      if (error instanceof RushlightError && (error.status === 404 || error.code === "ERR_BAD_FILE")) return null;
       throw error;
     }
   };
   const { config, tokenizer, sentence, pooling } = source;
-  const needed = [opener.text(config), opener.text(tokenizer)] as const;
-  const texts = await Promise.all([...needed, optional(sentence), optional(pooling)]);
+  const needed = [opener.text(config, "config"), opener.text(tokenizer, "tokenizer")] as const;
+  const texts = await Promise.all([...needed, optional(sentence, "sentence"), optional(pooling, "pooling")]);
   return { config: texts[0], tokenizer: texts[1], sentence: texts[2], pooling: texts[3] };
 }
 
@@ -162,14 +230,18 @@ export async function readBeside(
   return await readFiles(source, new Opener({ files: source }, request, world, signal));
 }
 
-/** Opens a file that belongs to a model and is small enough to be held; it is kept as the model's are. */
+/**
+ * Opens a file that belongs to a model and is small enough to be held; it is kept as the model's are, under a name within the model's
+ * if it has a `role`.
+ */
 export async function openSmall(
   file: FileSource,
   { source, arrival }: Pick<LoadRequest, "source" | "arrival">,
   signal: AbortSignal,
   world?: World,
+  role?: string,
 ): Promise<IncomingFile> {
-  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).small(file);
+  return await new Opener(source, arrival, world ?? (await browserWorld(arrival.cache)), signal).small(file, role);
 }
 
 /** All of a file; `onBytes` hears how many bytes came. */

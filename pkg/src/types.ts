@@ -24,6 +24,8 @@ export interface LoadProgress {
   readonly cached: number;
   /** Bytes of all files, where the server says; not before it has said so of each. */
   readonly total: number | undefined;
+  /** Set while another tab fetches the same file, and this one waits for it: `loaded` is then what that tab has of it. */
+  readonly waiting?: true;
 }
 
 /** The files of a model in safetensors, such as all-MiniLM-L6-v2. */
@@ -61,10 +63,15 @@ export interface LoadOptions {
   context?: number;
   /**
    * Whether files from addresses are kept for later loads, which then work without a network and go on where an earlier one was
-   * interrupted. `opfs` where the browser can and this is left out; asked for where it cannot, it is `ERR_STORAGE`. Files of the
-   * visitor's own are never kept.
+   * interrupted. Where this is left out they are kept if that can be, and `ModelInfo.cached` says whether they are; `opfs` insists, and
+   * fails with `ERR_STORAGE` or `ERR_QUOTA`. Files of the visitor's own are never kept.
    */
   cache?: CacheChoice;
+  /**
+   * What the model is kept under, in place of its address: for addresses that differ from visit to visit, as signed ones do. The
+   * further files of a model (parts, tokenizer, a `prefix`) have names that begin with it. Give the same to `plan` and to `cache.delete`.
+   */
+  cacheKey?: string;
   /** SHA-256 of the model file, in hexadecimal digits: the load fails with `ERR_HASH` if it has another. Not for split models. */
   sha256?: string;
   /**
@@ -122,6 +129,10 @@ export interface ModelInfo {
   readonly kv: KvFormat;
   /** Bytes of the file. */
   readonly bytes: number;
+  /** Whether its files are kept in the browser's storage, so that a later load need not fetch them. */
+  readonly cached: boolean;
+  /** Why they are not, a sentence for people; `null` where they are. */
+  readonly cacheReason: string | null;
   readonly timings: LoadTimings;
 }
 
@@ -147,8 +158,8 @@ export interface GenerateOptions {
   repetitionPenalty?: number;
   frequencyPenalty?: number;
   presencePenalty?: number;
-  /** The same seed, backend and precision give the same text. */
-  seed?: number;
+  /** The same seed, backend and precision give the same text. Any whole number of 64 bits, with a sign or without. */
+  seed?: number | bigint;
   /** The answer ends before the first of these. */
   stop?: readonly string[];
   /** Report each token's probability, and so many of the most likely tokens; 0 reports the token's own alone. */
@@ -161,11 +172,23 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
-/** How to embed. */
-export interface EmbedOptions {
-  /** Ends the work within 50 ms. */
+/** How to answer a conversation. */
+export interface ChatOptions extends GenerateOptions {
+  /**
+   * What happens when the conversation has outgrown the context: `"error"` (where left out) refuses it with `ERR_CONTEXT`; `"trim"`
+   * leaves out its oldest turns, keeps the system message, and says how many turns are missing (`GenerateStats.droppedTurns`).
+   */
+  overflow?: "error" | "trim";
+}
+
+/** What a call that takes its time may be told. */
+export interface CallOptions {
+  /** Ends it within 50 ms, also while it waits for its turn. */
   signal?: AbortSignal;
 }
+
+/** How to embed. */
+export type EmbedOptions = CallOptions;
 
 /** A token that could have come. */
 export interface Alternative {
@@ -194,6 +217,8 @@ export interface GenerateStats {
   readonly promptTokens: number;
   /** Tokens of the prompt that needed no work: what it has in common with the prompt before it and its answer. */
   readonly cachedTokens: number;
+  /** Oldest turns of the conversation that were left out, where `overflow` allows it. */
+  readonly droppedTurns: number;
   readonly tokens: number;
   /** Milliseconds from the start of the work to the first token. */
   readonly firstTokenMs: number;

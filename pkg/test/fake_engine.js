@@ -1,6 +1,8 @@
 // A core without a model: it "loads" any bytes and answers with the words of the prompt, one a step. It holds its engine in
 // async methods as wasm-bindgen does, and hears its cancel flag between steps.
 
+import { fakeDocuments } from "./fake_documents.js";
+
 class CodedError extends Error {
   constructor(code, message) {
     super(message);
@@ -10,7 +12,7 @@ class CodedError extends Error {
 
 /** A `CoreModule`, and what was done to it. */
 export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0 } = {}) {
-  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, parts: [], options: undefined };
+  const log = { pushed: 0, largest: 0, freed: 0, steps: 0, cancelled: 0, parts: [], options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
 
@@ -36,7 +38,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
     };
     return Promise.resolve({
       free: () => void log.freed++,
-      cancelFlag: () => ({ free() {}, cancel: () => (cancelled = true) }),
+      cancelFlag: () => ({ free() {}, cancel: () => (log.cancelled++, (cancelled = true)) }),
       push: (chunk) =>
         hold(async () => {
           hear();
@@ -90,6 +92,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
           hear();
           return Float32Array.from(JSON.parse(json).flatMap((text) => [text.length, 1]));
         }),
+      ...fakeDocuments({ log, hold, hear, reset: () => (cancelled = false), stepMs }),
       exportConversation: () => hold(async () => new TextEncoder().encode(words.join(" "))),
       importConversation(bytes) {
         if (bytes.length === 0) throw new CodedError("ERR_BAD_FILE", "restore: expected a saved conversation");

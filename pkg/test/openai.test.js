@@ -84,6 +84,14 @@ test("every option arrives under our own name", async () => {
   assert.equal(log.options.maxTokens, 9);
 });
 
+test("any whole number of 64 bits is a seed", async () => {
+  const { model, log } = fakeChat();
+  for (const seed of [0, 7, -1, -(2 ** 53), 2 ** 62, -(2n ** 63n), 2n ** 63n - 1n]) {
+    await chatCompletion(model, { messages, seed });
+    assert.equal(log.options.seed, seed);
+  }
+});
+
 test("what is left out is as with OpenAI: temperature 1, and a seed that differs", async () => {
   const { model, log } = fakeChat();
   const seeds = new Set();
@@ -189,7 +197,8 @@ test("what cannot be served is refused before any work, by name", async () => {
     [{ best_of: 3 }, "ERR_BAD_ARGUMENT", /^best_of: this parameter is not known/],
     [{ top_logprobs: 2 }, "ERR_BAD_ARGUMENT", /^top_logprobs: needs/],
     [{ logprobs: true, top_logprobs: 21 }, "ERR_BAD_ARGUMENT", /0 to 20, got 21/],
-    [{ seed: -1 }, "ERR_BAD_ARGUMENT", /^seed/],
+    [{ seed: 1.5 }, "ERR_BAD_ARGUMENT", /^seed/],
+    [{ seed: "7" }, "ERR_BAD_ARGUMENT", /^seed/],
     [{ messages: [] }, "ERR_BAD_ARGUMENT", /^messages: expected at least one/],
     [{ messages: [{ role: "tool", content: "4" }] }, "ERR_UNSUPPORTED", /^messages\[0\]: role tool/],
     [{ messages: [{ role: "king", content: "4" }] }, "ERR_BAD_ARGUMENT", /got king/],

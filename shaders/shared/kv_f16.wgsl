@@ -7,6 +7,11 @@ fn kv_pack(pair: vec2<f32>) -> KvPair {
     return half_from_f32(pair.x) | (half_from_f32(pair.y) << 16u);
 }
 
+// An exponent of all ones is NaN or an infinity.
+fn kv_is_finite(pair: KvPair) -> bool {
+    return (pair & 0x7c00u) != 0x7c00u && (pair & 0x7c000000u) != 0x7c000000u;
+}
+
 fn kv_unpack(quad: KvQuad) -> vec4<f32> {
     return vec4<f32>(
         f32_from_half(quad.x & 0xffffu),

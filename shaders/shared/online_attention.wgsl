@@ -1,3 +1,4 @@
+//!include shared/finite.wgsl
 // Attention of one query over a run of positions, softmax computed online: what kernels of attention share. They bind `queries`,
 // `output` and `params` (with `quads` and `scale`), and say where a row of keys and values lies: `first_quad`, `key`, `value`.
 //
@@ -15,6 +16,8 @@ var<workgroup> weights: array<f32, LANES>;
 var<workgroup> sums: array<vec4<f32>, LANES>;
 var<workgroup> totals: array<f32, LANES>;
 
+// A score that is no number makes the total NaN, and with it all that is divided by it.
+//
 // `place` is the query and its output, `base` what `first_quad` wants to know of the head, `seen` the first position and the end;
 // all three are the same for the whole workgroup, which has LANES invocations.
 fn attend(place: u32, base: u32, seen: vec2<u32>, local: u32) {
@@ -50,7 +53,8 @@ fn attend(place: u32, base: u32, seen: vec2<u32>, local: u32) {
             largest = max(largest, scores[i]);
         }
         // Never far below zero: some drivers make NaN of exp(-3e38).
-        weights[local] = select(0.0, exp(max(score - largest, -87.0)), position < seen.y);
+        let weight = select(0.0, exp(max(score - largest, -87.0)), position < seen.y);
+        weights[local] = select(nan_from(score), weight, is_finite(score));
         workgroupBarrier();
         let factor = exp(max(before - largest, -87.0));
         sum *= factor;

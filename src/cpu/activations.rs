@@ -3,7 +3,7 @@
 use super::packed::layout::{BLOCK, QUADS};
 use super::pool::Pool;
 use super::shared::SharedMut;
-use super::simd::{LANES, Level, Quad, Simd, max_lanes, on_level};
+use super::simd::{LANES, Level, Quad, Simd, max_magnitude_lanes, on_level};
 
 /// Largest magnitude of an activation's byte.
 const LARGEST: f32 = 127.0;
@@ -74,8 +74,10 @@ fn quantise_any<S: Simd>(x: &[f32], quads: &mut [Quad], scales: &mut [f32], sums
     let blocks = x.as_chunks::<BLOCK>().0.iter().zip(quads.as_chunks_mut::<QUADS>().0);
     for ((x, quads), (scale, sums)) in blocks.zip(scales.iter_mut().zip(sums)) {
         let vectors = x.as_chunks::<LANES>().0;
-        let largest = vectors.iter().fold(S::splat(0.0), |largest, x| S::max(largest, S::abs(S::load(x))));
-        let largest = max_lanes::<S>(largest);
+        let magnitudes = vectors.iter().map(|x| S::abs(S::load(x)));
+        let largest = magnitudes.fold(S::splat(0.0), |largest, x| S::max_magnitude(largest, x));
+        let largest = max_magnitude_lanes::<S>(largest);
+        // That of a block with NaN or an infinity is one itself, and 0 times it NaN: so are all products with the block.
         *scale = largest / LARGEST;
         // A block of zeros, or one so small that its inverse is infinite, has no scale.
         let inverse = if largest > f32::MIN_POSITIVE { LARGEST / largest } else { 0.0 };
@@ -85,7 +87,7 @@ fn quantise_any<S: Simd>(x: &[f32], quads: &mut [Quad], scales: &mut [f32], sums
         }
         let rounded: &[f32] = rounded.as_flattened();
         for (q, &x) in quads.as_flattened_mut().iter_mut().zip(rounded) {
-            // NaN becomes 0 here; its block's scale is NaN where it matters.
+            // NaN becomes 0 here; its block's scale says so.
             *q = x as i8 as _;
         }
         let half =

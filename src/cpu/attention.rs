@@ -13,6 +13,7 @@ use super::shared::SharedMut;
 use super::simd::{LANES, Level, Simd, math, max_lanes, on_level, sum_lanes};
 use crate::kernel::attention::Attention;
 use crate::plan::Extent;
+use crate::tensor::first_not_finite;
 
 /// Keys of a block.
 const KEYS: usize = 32;
@@ -160,14 +161,27 @@ fn attend_any<S: Simd>(tile: &Tile<'_>, keys: Range<usize>) -> Part {
         start = block.end;
         read_rows::<S>(tile.keys, block.clone(), &mut rows, width, dim);
         score::<S>(tile, &rows, width, block.len(), &mut scores);
-        for (i, (scores, (_, visible))) in scores.chunks_exact_mut(KEYS).zip(&tile.queries).enumerate() {
+        let seen_of = |visible: &Range<usize>| {
             let (from, to) = (visible.start.max(block.start), visible.end.min(block.end));
-            let seen = if from < to { from - block.start..to - block.start } else { 0..0 };
+            if from < to { from - block.start..to - block.start } else { 0..0 }
+        };
+        let mut all_seen = true;
+        for (i, (scores, (_, visible))) in scores.chunks_exact_mut(KEYS).zip(&tile.queries).enumerate() {
+            let seen = seen_of(visible);
+            all_seen &= seen.len() == block.len();
             let sums = &mut part.sums[i * dim..(i + 1) * dim];
             weigh::<S>(scores, seen, &mut part.largest[i], &mut part.totals[i], sums);
         }
         read_rows::<S>(tile.values, block.clone(), &mut rows, width, dim);
         let steps = block.len();
+        if !all_seen && first_not_finite(&rows[..steps * width]).is_some() {
+            // Their products below would reach queries that do not see them, since 0 times NaN is NaN.
+            for (i, (_, visible)) in tile.queries.iter().enumerate() {
+                let sums = &mut part.sums[i * dim..(i + 1) * dim];
+                mix_seen(&scores[i * KEYS..], seen_of(visible), (&rows, width), sums);
+            }
+            continue;
+        }
         let tiles = weights.chunks_exact_mut(S::TILE * KEYS);
         for (scores, tile) in scores.chunks(S::TILE * KEYS).zip(tiles) {
             floats::interleave_any::<S>(&mut tile[..S::TILE * steps], scores, KEYS);
@@ -203,6 +217,16 @@ fn mix<S: Simd, const G: usize>(
     for (sums, mixed) in sums.chunks_exact_mut(dim).zip(mixed) {
         for (sum, mixed) in sums[lanes..].iter_mut().zip(mixed.as_flattened()) {
             *sum += mixed;
+        }
+    }
+}
+
+/// Adds the values of the rows of a block that a query sees, weighted.
+#[cold]
+fn mix_seen(weights: &[f32], seen: Range<usize>, (rows, width): (&[f32], usize), sums: &mut [f32]) {
+    for j in seen {
+        for (sum, value) in sums.iter_mut().zip(&rows[j * width..]) {
+            *sum += weights[j] * value;
         }
     }
 }
@@ -249,7 +273,7 @@ fn score<S: Simd>(tile: &Tile<'_>, rows: &[f32], width: usize, keys: usize, scor
 }
 
 /// Scores become weights: `e^(score - largest)` where the query sees the key, 0 elsewhere. What was summed before is made smaller when a
-/// larger score appears.
+/// larger score appears. A score that is NaN or an infinity makes the total NaN, and with it all that is divided by it.
 #[inline(always)]
 fn weigh<S: Simd>(
     scores: &mut [f32],
@@ -278,8 +302,10 @@ fn weigh<S: Simd>(
     }
     let mut here_total = S::splat(0.0);
     for scores in vectors {
-        let weights = math::exp::<S>(S::sub(S::load(scores), S::splat(here)));
-        S::store(weights, scores);
+        let score = S::load(scores);
+        // 0 for every number, NaN for what is none: an exponential alone would make a weight of it.
+        here_total = S::mul_add(score, S::splat(0.0), here_total);
+        S::store(math::exp::<S>(S::sub(score, S::splat(here))), scores);
     }
     scores[..seen.start].fill(0.0);
     scores[seen.end..].fill(0.0);

@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 
 use crate::kernel::Operand;
 use crate::plan::ExecError;
-use crate::tensor::DType;
+use crate::tensor::{DType, first_not_finite};
 
 /// The numbers of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,9 @@ impl Buffer {
     /// Zeros for an operand.
     pub fn zeros(operand: Operand, what: &str) -> Result<Self, ExecError> {
         let n = operand.elements();
+        if operand.bytes() > usize::MAX as u64 {
+            return Err(no_room(what, operand.bytes()));
+        }
         Ok(match operand.dtype {
             DType::F32 => Buffer::F32(zeroed(n, what)?),
             DType::F16 => Buffer::F16(zeroed(n, what)?),
@@ -53,12 +56,19 @@ impl Buffer {
         if let Buffer::U32(data) = self { data } else { &[] }
     }
 
-    /// Writes elements at `at`, rounded to the buffer's type.
-    pub fn write_f32(&mut self, at: usize, values: &[f32]) {
+    /// Writes elements at `at`, rounded to the buffer's type; false where one of them is NaN or an infinity then.
+    pub fn write_f32(&mut self, at: usize, values: &[f32]) -> bool {
         match self {
-            Buffer::F32(data) => data[at..at + values.len()].copy_from_slice(values),
-            Buffer::F16(data) => data[at..at + values.len()].convert_from_f32_slice(values),
-            Buffer::U32(_) | Buffer::Blocks(_) => {}
+            Buffer::F32(data) => {
+                data[at..at + values.len()].copy_from_slice(values);
+                first_not_finite(values).is_none()
+            }
+            Buffer::F16(data) => {
+                let data = &mut data[at..at + values.len()];
+                data.convert_from_f32_slice(values);
+                data.iter().fold(true, |all, half| all & half.is_finite())
+            }
+            Buffer::U32(_) | Buffer::Blocks(_) => true,
         }
     }
 
@@ -85,9 +95,15 @@ impl Buffer {
 
 /// A vector of zeros, or an error where the process would otherwise be ended. The system backs it with memory as it is written.
 fn zeroed<T: bytemuck::Zeroable>(n: usize, what: &str) -> Result<Vec<T>, ExecError> {
-    bytemuck::allocation::try_zeroed_vec(n).map_err(|()| ExecError::OutOfMemory {
+    let bytes = n as u64 * size_of::<T>() as u64;
+    bytemuck::allocation::try_zeroed_vec(n).map_err(|()| no_room(what, bytes))
+}
+
+/// What is not to be had.
+pub fn no_room(what: &str, bytes: u64) -> ExecError {
+    ExecError::OutOfMemory {
         what: what.to_owned(),
-        bytes: n.saturating_mul(size_of::<T>()),
+        bytes,
         advice: "close other programs or tabs, or take a smaller model or context",
-    })
+    }
 }

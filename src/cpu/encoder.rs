@@ -102,7 +102,7 @@ fn gelu_any<S: Simd>(x: &[f32], out: &mut [f32]) {
 #[inline(always)]
 fn gelu_lanes<S: Simd>(x: S::F32) -> S::F32 {
     let u = S::mul(x, S::splat(std::f32::consts::FRAC_1_SQRT_2));
-    let u = S::max(S::min(u, S::splat(CLAMP)), S::splat(-CLAMP));
+    let u = S::max(S::splat(-CLAMP), S::min(S::splat(CLAMP), u));
     let square = S::mul(u, u);
     let (mut p, mut q) = (S::splat(0.0), S::splat(0.0));
     for coefficient in NUMERATOR.iter().rev() {
@@ -136,7 +136,11 @@ pub fn mean_pool(x: &[f32], segments: &[u32], cols: usize, out: &mut [f32]) {
 /// Rows of length 1; the squares are summed in f64.
 pub fn l2_norm(x: &[f32], cols: usize, out: &mut [f32]) {
     for (out, x) in out.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
-        let length = (sum(x, |x| x * x).sqrt() as f32).max(SHORTEST);
+        let length = sum(x, |x| x * x).sqrt() as f32;
+        let length = match length {
+            length if !length.is_finite() => f32::NAN,
+            length => length.max(SHORTEST),
+        };
         for (out, x) in out.iter_mut().zip(x) {
             *out = x / length;
         }

@@ -8,8 +8,11 @@ mod attention;
 mod buffer;
 mod encoder;
 mod floats;
+mod growth;
 mod ints;
 mod matmul;
+#[cfg(test)]
+mod not_finite;
 mod packed;
 pub mod pool;
 mod rows;
@@ -21,11 +24,12 @@ use std::collections::HashMap;
 use crate::kernel::{Op, Operand};
 use crate::plan::executor::{MemoryUse, PlanId, WeightId};
 use crate::plan::{
-    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Precision, Progress, Rows, Storage,
-    Value, ValueId, memory,
+    BackendInfo, BackendKind, Clock, ExecError, Executor, Extent, Plan, Precision, Progress, Storage, Value,
+    ValueId, memory,
 };
 use crate::tensor::{DType, TensorDesc};
 use buffer::Buffer;
+use growth::{Growth, Shared};
 use matmul::Factors;
 use packed::Weight;
 use packed::layout::ROWS;
@@ -80,13 +84,14 @@ pub struct CpuExecutor {
     weight_of: HashMap<String, usize>,
     buffers: Vec<Buffer>,
     /// Inputs and states, by name, with their operand.
-    shared: HashMap<String, (usize, Operand, Storage)>,
-    /// Buffers of temporaries, which all plans share: only one runs at a time.
-    scratch: Vec<usize>,
+    shared: HashMap<String, Shared>,
+    /// Buffers of temporaries by their type, which all plans share: only one runs at a time.
+    scratch: Vec<(DType, usize)>,
     plans: Vec<Prepared>,
     run: Option<Cursor>,
     last: Option<Cursor>,
     factors: Factors,
+    fault: Option<usize>,
 }
 
 impl CpuExecutor {
@@ -106,31 +111,13 @@ impl CpuExecutor {
             run: None,
             last: None,
             factors: Factors::default(),
+            fault: None,
         }
     }
 
     /// Bytes that a weight will take. A vector is taken as F32, whatever the file's type.
     pub fn weight_bytes(desc: &TensorDesc) -> u64 {
         Weight::bytes_of(desc)
-    }
-
-    fn new_buffer(&mut self, operand: Operand, name: &str) -> Result<usize, ExecError> {
-        self.buffers.push(Buffer::zeros(operand, name)?);
-        Ok(self.buffers.len() - 1)
-    }
-
-    /// Grows the shared temporaries to what a plan needs.
-    fn grow_scratch(&mut self, bytes: &[usize]) -> Result<(), ExecError> {
-        for (index, &bytes) in bytes.iter().enumerate() {
-            let operand = Operand::new(DType::F32, 1, bytes / DType::F32.block_bytes());
-            if index == self.scratch.len() {
-                let buffer = self.new_buffer(operand, "temporaries")?;
-                self.scratch.push(buffer);
-            } else if self.buffers[self.scratch[index]].bytes().len() < bytes {
-                self.buffers[self.scratch[index]] = Buffer::zeros(operand, "temporaries")?;
-            }
-        }
-        Ok(())
     }
 
     /// The place of a weight, checked against what the plan expects.
@@ -146,24 +133,6 @@ impl CpuExecutor {
         Err(mismatch("prepare", &value.name, format!("{operand:?}"), format!("{got:?}")))
     }
 
-    /// The place of an input or a state, made on first sight.
-    fn shared_place(&mut self, value: &Value, operand: Operand) -> Result<Place, ExecError> {
-        if let Some(&(index, known, _)) = self.shared.get(&value.name) {
-            let same = known.dtype == operand.dtype && known.cols == operand.cols;
-            if !same || (value.rows != Rows::Tokens && known.rows != operand.rows) {
-                return Err(mismatch("prepare", &value.name, format!("{known:?}"), format!("{operand:?}")));
-            }
-            if known.rows < operand.rows {
-                self.buffers[index] = Buffer::zeros(operand, &value.name)?;
-                self.shared.insert(value.name.clone(), (index, operand, value.storage));
-            }
-            return Ok(Place::Buffer(index));
-        }
-        let index = self.new_buffer(operand, &value.name)?;
-        self.shared.insert(value.name.clone(), (index, operand, value.storage));
-        Ok(Place::Buffer(index))
-    }
-
     /// Runs one step, or one slice of it; returns whether the step is finished.
     fn step(&mut self, cursor: &mut Cursor) -> Result<bool, ExecError> {
         let Prepared { plan, places, .. } = &self.plans[cursor.plan.0];
@@ -177,8 +146,10 @@ impl CpuExecutor {
         let mut factors = std::mem::take(&mut self.factors);
         // Taken out while the step runs: no step reads what it writes, except a cache, which only it then touches.
         let mut out = std::mem::take(&mut self.buffers[target]);
+        let mut fault = self.fault;
         let ctx = StepContext { executor: self, places, inputs: &inputs, ids: &step.inputs };
-        let result = ctx.run(&step.op, cursor, output, &mut out, &mut factors);
+        let result = ctx.run(&step.op, cursor, output, &mut out, &mut factors, &mut fault);
+        self.fault = fault;
         self.buffers[target] = out;
         self.factors = factors;
         result
@@ -227,15 +198,17 @@ impl StepContext<'_> {
         output: Operand,
         out: &mut Buffer,
         factors: &mut Factors,
+        fault: &mut Option<usize>,
     ) -> Result<bool, ExecError> {
         let (level, pool) = (self.executor.level, &self.executor.pool);
         let n = output.elements();
         match op {
             Op::Add(_) => rows::add(pool, self.f32(0)?, self.f32(1)?, &mut out.f32_mut()[..n]),
             Op::Argmax(_) => {
-                if let Buffer::U32(ids) = out {
-                    rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
-                }
+                let Buffer::U32(ids) = out else {
+                    return Err(mismatch("run", "argmax", "ids to write".into(), output.dtype.to_string()));
+                };
+                rows::argmax((level, pool), self.f32(0)?, self.inputs[0].cols, &mut ids[..n]);
             }
             Op::Attention(op) => {
                 let slots = self.inputs[1].rows / op.kv_heads;
@@ -264,7 +237,8 @@ impl StepContext<'_> {
             }
             Op::KvWrite(op) => {
                 let slots = output.rows / op.kv_heads;
-                rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
+                let here = rows::kv_write(op.kv_heads, cursor.extent, self.f32(0)?, out, slots);
+                *fault = here.into_iter().chain(*fault).min();
             }
             Op::L2Norm(_) => encoder::l2_norm(self.f32(0)?, output.cols, &mut out.f32_mut()[..n]),
             Op::LastRow(_) => {
@@ -319,7 +293,7 @@ impl StepContext<'_> {
         let executor = (self.executor.level, &self.executor.pool);
         let fast = self.executor.precision == Precision::Fast && matmul::takes_bytes(weight);
         let factor = factors.of(executor, fast, self.ids[0], x, self.inputs[0].cols);
-        let slice = (SLICE_PRODUCTS / (x.len() * ROWS).max(1)).max(8);
+        let slice = (SLICE_PRODUCTS / x.len().saturating_mul(ROWS).max(1)).max(8);
         let count = slice.min(weight.groups() - cursor.group);
         let target = &mut out.f32_mut()[..output.elements()];
         matmul::matmul(executor, factor, weight, (cursor.group, count), target);
@@ -352,8 +326,8 @@ impl Executor for CpuExecutor {
             .map(|(index, _, _)| self.buffers[*index].bytes().len())
             .sum();
         let all: usize = self.buffers.iter().map(|buffer| buffer.bytes().len()).sum();
-        let weights = self.weights.iter().map(Weight::held_bytes).sum();
-        MemoryUse { weights, states, scratch: all - states }
+        let weights: usize = self.weights.iter().map(Weight::held_bytes).sum();
+        MemoryUse { weights: weights as u64, states: states as u64, scratch: (all - states) as u64 }
     }
 
     fn clear(&mut self) {
@@ -365,6 +339,7 @@ impl Executor for CpuExecutor {
         self.plans.clear();
         self.run = None;
         self.last = None;
+        self.fault = None;
     }
 
     fn add_weight(&mut self, desc: &TensorDesc) -> Result<WeightId, ExecError> {
@@ -396,16 +371,17 @@ impl Executor for CpuExecutor {
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
         let largest = Extent { tokens: max_tokens, pos: 0 };
         let assignment = memory::assign(plan, largest);
-        self.grow_scratch(&assignment.buffer_bytes)?;
+        let mut growth = Growth::default();
+        let scratch = self.scratch_places(&assignment, &mut growth)?;
         let mut places = Vec::with_capacity(plan.values.len());
         for (index, value) in plan.values.iter().enumerate() {
             let operand = plan.operand(ValueId(index as u32), largest);
             places.push(match value.storage {
                 Storage::Weight => self.weight_place(value, operand)?,
-                Storage::Input | Storage::State => self.shared_place(value, operand)?,
-                Storage::Output => Place::Buffer(self.new_buffer(operand, &value.name)?),
+                Storage::Input | Storage::State => self.shared_place(value, operand, &mut growth)?,
+                Storage::Output => Place::Buffer(growth.make(self, operand, &value.name)?),
                 Storage::Temp => match assignment.buffer_of[index] {
-                    Some(buffer) => Place::Buffer(self.scratch[buffer]),
+                    Some(buffer) => Place::Buffer(scratch[buffer]),
                     None => {
                         return Err(mismatch(
                             "prepare",
@@ -417,6 +393,7 @@ impl Executor for CpuExecutor {
                 },
             });
         }
+        self.take_over(growth);
         self.plans.push(Prepared { plan: plan.clone(), places, max_tokens });
         Ok(PlanId(self.plans.len() - 1))
     }
@@ -482,5 +459,17 @@ impl Executor for CpuExecutor {
             Some(Place::Buffer(index)) => Ok(self.buffers[*index].bytes()[..bytes].to_vec()),
             _ => Err(ExecError::Unknown { operation: "read", what: "value", name: value.0.to_string() }),
         }
+    }
+
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
+        Ok(self.fault)
+    }
+
+    fn fault(&self) -> Option<usize> {
+        self.fault
+    }
+
+    fn forget_fault(&mut self) {
+        self.fault = None;
     }
 }

@@ -3,10 +3,12 @@
 use super::buffer::Buffer;
 use super::packed::Weight;
 use super::pool::Pool;
-use super::simd::{LANES, Level, Simd, math, max_lanes, on_level};
+use super::simd::{LANES, Level, Simd, math, max_lanes, max_magnitude_lanes, on_level};
+use crate::kernel::argmax::NOT_FINITE;
 use crate::kernel::glu::Activation;
 use crate::kernel::rope::Rope;
 use crate::plan::{ExecError, Extent};
+use crate::tensor::first_not_finite;
 
 /// Elements below which handing work to another thread costs more than it saves.
 const TASK_ELEMENTS: usize = 1 << 13;
@@ -44,7 +46,10 @@ on_level! {
 #[inline(always)]
 fn rms_norm_any<S: Simd>(eps: f32, x: &[f32], w: &[f32], out: &mut [f32]) {
     for (out, x) in out.chunks_exact_mut(w.len()).zip(x.chunks_exact(w.len())) {
-        let factor = (1.0 / (sum(x, |x| x * x) / w.len() as f64 + f64::from(eps)).sqrt()) as f32;
+        let mean = sum(x, |x| x * x) / w.len() as f64;
+        // An infinite mean would make zeros of the numbers beside the infinity.
+        let mean = if mean.is_finite() { mean } else { f64::NAN };
+        let factor = (1.0 / (mean + f64::from(eps)).sqrt()) as f32;
         for ((out, x), w) in out.iter_mut().zip(x).zip(w) {
             *out = x * factor * w;
         }
@@ -144,7 +149,7 @@ pub fn softmax(x: &[f32], cols: usize, out: &mut [f32]) {
 /// Elements of a row in which the largest is looked for at a time.
 const ARGMAX_PART: usize = 1 << 12;
 
-/// Lowest index of the largest element of each row.
+/// Lowest index of the largest element of each row; [`NOT_FINITE`] for one with an element that is no number.
 pub fn argmax((level, pool): (Level, &Pool), x: &[f32], cols: usize, out: &mut [u32]) {
     let mut largest = vec![f32::MIN; cols.div_ceil(ARGMAX_PART)];
     for (out, x) in out.iter_mut().zip(x.chunks_exact(cols)) {
@@ -152,6 +157,10 @@ pub fn argmax((level, pool): (Level, &Pool), x: &[f32], cols: usize, out: &mut [
             let parts = x.chunks(ARGMAX_PART).skip(8 * index);
             largest.iter_mut().zip(parts).for_each(|(largest, x)| *largest = max(level, x));
         });
+        if largest.iter().any(|largest| largest.is_nan()) {
+            *out = NOT_FINITE;
+            continue;
+        }
         let best = largest.iter().copied().fold(f32::MIN, f32::max);
         // Only the first part with the largest element is looked at again.
         let part = largest.iter().position(|&largest| largest == best).unwrap_or(0);
@@ -161,13 +170,22 @@ pub fn argmax((level, pool): (Level, &Pool), x: &[f32], cols: usize, out: &mut [
 }
 
 on_level! {
+    /// The largest; NaN where one of them is NaN or an infinity.
     fn max(x: &[f32]) -> f32 = max_any
 }
 
 #[inline(always)]
 fn max_any<S: Simd>(x: &[f32]) -> f32 {
     let (vectors, rest) = x.as_chunks::<LANES>();
-    let largest = vectors.iter().fold(S::splat(f32::MIN), |largest, x| S::max(S::load(x), largest));
+    let (mut largest, mut magnitude) = (S::splat(f32::MIN), S::splat(0.0));
+    for x in vectors {
+        let x = S::load(x);
+        largest = S::max(x, largest);
+        magnitude = S::max_magnitude(S::abs(x), magnitude);
+    }
+    if !max_magnitude_lanes::<S>(magnitude).is_finite() || first_not_finite(rest).is_some() {
+        return f32::NAN;
+    }
     rest.iter().copied().fold(max_lanes::<S>(largest), f32::max)
 }
 
@@ -197,11 +215,21 @@ pub fn embedding(
     Ok(())
 }
 
-/// Keys or values into their ring.
-pub fn kv_write(kv_heads: usize, extent: Extent, x: &[f32], cache: &mut Buffer, slots: usize) {
+/// Keys or values into their ring; the first position of which one is no number there.
+pub fn kv_write(
+    kv_heads: usize,
+    extent: Extent,
+    x: &[f32],
+    cache: &mut Buffer,
+    slots: usize,
+) -> Option<usize> {
     let dim = x.len() / extent.tokens / kv_heads;
+    let mut fault = None;
     for (index, head) in x.chunks_exact(dim).enumerate() {
         let (t, group) = (index / kv_heads, index % kv_heads);
-        cache.write_f32((group * slots + (extent.pos + t) % slots) * dim, head);
+        if !cache.write_f32((group * slots + (extent.pos + t) % slots) * dim, head) {
+            fault = fault.or(Some(extent.pos + t));
+        }
     }
+    fault
 }

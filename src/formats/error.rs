@@ -110,6 +110,28 @@ pub enum FormatError {
         /// The type (and value, where short) in the file.
         got: String,
     },
+    /// A later part of a split model where the first is asked for.
+    #[error(
+        "this file is part {part} of a model in {count} files: give the first, whose name ends in \
+         -00001-of-{count:05}.gguf"
+    )]
+    LaterPart {
+        /// Number of the part, from 1.
+        part: usize,
+        /// Number of all parts.
+        count: usize,
+    },
+    /// The first part of a split model without the others.
+    #[error(
+        "this file is part 1 of a model in {count} files, of which {got} came: the others are looked for beside it, \
+         by its name, which has to end in -00001-of-{count:05}.gguf"
+    )]
+    PartsMissing {
+        /// Number of all parts.
+        count: usize,
+        /// Parts that came.
+        got: usize,
+    },
     /// Parts of a split model that don't belong together.
     #[error("part {part} of a split model, {what}: expected {expected}, got {got}")]
     Split {

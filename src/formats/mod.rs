@@ -9,9 +9,11 @@ pub mod safetensors;
 
 mod error;
 mod layout;
+mod mistaken;
 mod reader;
 
 pub use error::FormatError;
+pub(crate) use mistaken::instead_of_json;
 pub use reader::Reader;
 
 use crate::tensor::TensorDesc;

@@ -2,24 +2,10 @@
 
 use super::gguf::{self, GgufReader};
 use super::safetensors::{self, SafetensorsReader};
-use super::{FormatError, Piece, TensorInfo};
+use super::{FormatError, Piece, TensorInfo, mistaken};
 
 /// Bytes that decide the format at most: the header length of safetensors.
 const DECIDING: usize = 8;
-
-/// Beginnings of files that people give by mistake.
-const MISTAKEN: &[(&[u8], &str)] = &[
-    (b"<!DO", "an HTML page"),
-    (b"<htm", "an HTML page"),
-    (b"<HTM", "an HTML page"),
-    (b"PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint"),
-    (b"\x80\x02", "a Python pickle"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"vers", "a Git LFS pointer"),
-    (b"ggml", "a GGML file, older than GGUF"),
-    (b"lmgg", "a GGML file, older than GGUF"),
-    (b"tjgg", "a GGJT file, older than GGUF"),
-];
 
 /// Reads GGUF or safetensors, whichever the first bytes are of.
 ///
@@ -81,12 +67,7 @@ impl Reader {
                 None => SafetensorsReader::new(),
             })));
         }
-        let kind = MISTAKEN.iter().find(|(beginning, _)| first.starts_with(beginning));
-        let bytes = first.escape_ascii();
-        Err(FormatError::Magic {
-            expected: "GGUF or safetensors",
-            got: kind.map_or_else(|| format!("\"{bytes}\""), |(_, kind)| format!("\"{bytes}\" ({kind})")),
-        })
+        Err(mistaken::magic("GGUF or safetensors", first))
     }
 
     fn push_known(&mut self, chunk: &[u8]) -> Result<Vec<Piece>, FormatError> {

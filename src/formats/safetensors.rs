@@ -6,7 +6,7 @@
 //! gaps or overlaps, in any order.
 
 use super::layout::DataCursor;
-use super::{FormatError, Piece, TensorInfo};
+use super::{FormatError, Piece, TensorInfo, mistaken};
 use crate::tensor::{DType, Shape, TensorDesc};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::HashSet;
@@ -16,6 +16,8 @@ use std::fmt;
 pub(super) const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// Bytes before the JSON.
 const LENGTH_BYTES: usize = 8;
+/// Its name, for errors.
+const FORMAT: &str = "safetensors";
 /// What error messages offer instead of an unsupported type.
 const SUPPORTED: &str = "F32, F16, BF16";
 
@@ -192,12 +194,15 @@ fn json_length(buffer: &[u8], file_len: Option<u64>) -> Result<Option<usize>, Fo
     let Some(bytes) = buffer.first_chunk() else { return Ok(None) };
     let got = u64::from_le_bytes(*bytes);
     let what = "safetensors header length".to_owned();
+    let mistaken = |certain| mistaken::instead_of_number(FORMAT, buffer, certain);
     if got > MAX_HEADER_BYTES {
-        return Err(FormatError::Limit { what, at: 0, limit: MAX_HEADER_BYTES, got });
+        let limit = FormatError::Limit { what, at: 0, limit: MAX_HEADER_BYTES, got };
+        return Err(mistaken(true).unwrap_or(limit));
     }
     let expected = got + LENGTH_BYTES as u64;
     if let Some(len) = file_len.filter(|len| expected > *len) {
-        return Err(FormatError::Truncated { what, at: 0, expected, got: len });
+        let truncated = FormatError::Truncated { what, at: 0, expected, got: len };
+        return Err(mistaken(false).unwrap_or(truncated));
     }
     Ok(usize::try_from(got).ok())
 }
@@ -222,6 +227,9 @@ fn parse(buffer: &[u8], file_len: Option<u64>) -> Result<(Header, u64), FormatEr
         got,
     };
     if json.first() != Some(&b'{') {
+        if let Some(error) = mistaken::instead_of_number(FORMAT, buffer, true) {
+            return Err(error);
+        }
         let got = json.first().map_or("nothing".to_owned(), |byte| format!("byte 0x{byte:02x}"));
         return Err(invalid("safetensors header".to_owned(), "a JSON object, beginning with {", got));
     }
@@ -343,14 +351,15 @@ impl<'de> Deserialize<'de> for JsonHeader {
                 let mut metadata = None;
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        if metadata.replace(map.next_value::<Strings>()?).is_some() {
+                        // `null` stands for none, as in the reference implementation.
+                        if metadata.replace(map.next_value::<Option<Strings>>()?).is_some() {
                             return Err(A::Error::duplicate_field("__metadata__"));
                         }
                     } else {
                         header.tensors.push((name, map.next_value()?));
                     }
                 }
-                header.metadata = metadata.map(|Strings(entries)| entries).unwrap_or_default();
+                header.metadata = metadata.flatten().map(|Strings(entries)| entries).unwrap_or_default();
                 Ok(header)
             }
         }

@@ -50,6 +50,7 @@ pub struct FoundAdapter {
 }
 
 /// Names by which software adapters go; `device_type` tells most of them too.
+#[cfg(any(not(target_arch = "wasm32"), feature = "selftest"))]
 const SOFTWARE_NAMES: &[&str] = &["swiftshader", "llvmpipe", "lavapipe", "basic render", "warp"];
 
 /// Largest binding that is asked for: element indices within one are 32-bit, and 1 GiB of the densest type has 3.3e9.
@@ -64,7 +65,21 @@ pub async fn find_adapter() -> Result<FoundAdapter, ExecError> {
     };
     let adapter =
         instance.request_adapter(&options).await.map_err(|error| ExecError::NoAdapter(error.to_string()))?;
-    let (info, limits) = (adapter.get_info(), adapter.limits());
+    let limits = adapter.limits();
+    let (name, software) = describe(&adapter);
+    let report = AdapterReport {
+        name,
+        software,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+    };
+    Ok(FoundAdapter { adapter, report })
+}
+
+/// Name of an adapter, and whether it rasterises in software.
+#[cfg(any(not(target_arch = "wasm32"), feature = "selftest"))]
+fn describe(adapter: &wgpu::Adapter) -> (String, bool) {
+    let info = adapter.get_info();
     let parts = [info.name.as_str(), info.driver.as_str(), info.driver_info.as_str()];
     let described: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let described = described.join(", ");
@@ -72,13 +87,13 @@ pub async fn find_adapter() -> Result<FoundAdapter, ExecError> {
     let software = info.device_type == wgpu::DeviceType::Cpu
         || SOFTWARE_NAMES.iter().any(|name| lowercase.contains(name));
     let name = if described.is_empty() { "unnamed adapter".to_owned() } else { described };
-    let report = AdapterReport {
-        name: format!("{name} ({:?})", info.backend),
-        software,
-        max_binding_bytes: limits.max_storage_buffer_binding_size,
-        max_buffer_bytes: limits.max_buffer_size,
-    };
-    Ok(FoundAdapter { adapter, report })
+    (format!("{name} ({:?})", info.backend), software)
+}
+
+/// In a browser the page says both (`AdapterHint`). wgpu reads `adapter.info`, which some browsers lack, and throws there.
+#[cfg(all(target_arch = "wasm32", not(feature = "selftest")))]
+fn describe(_: &wgpu::Adapter) -> (String, bool) {
+    ("unnamed adapter (BrowserWebGpu)".to_owned(), false)
 }
 
 /// What adapter there is, without opening a device.
@@ -92,8 +107,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     faults: Arc<Faults>,
     scopes: RefCell<Scopes>,
-    max_binding: usize,
-    max_buffer: usize,
+    max_binding: u64,
+    max_buffer: u64,
 }
 
 /// A submit whose end can be awaited.
@@ -144,14 +159,14 @@ impl Device {
             queue,
             faults,
             scopes: RefCell::default(),
-            max_binding: limits.max_storage_buffer_binding_size as usize,
-            max_buffer: limits.max_buffer_size as usize,
+            max_binding: limits.max_storage_buffer_binding_size,
+            max_buffer: limits.max_buffer_size,
         };
         Ok((device, found.report))
     }
 
     /// Bytes of the largest storage binding.
-    pub(super) fn max_binding(&self) -> usize {
+    pub(super) fn max_binding(&self) -> u64 {
         self.max_binding.min(self.max_buffer)
     }
 
@@ -179,7 +194,7 @@ impl Device {
     pub(super) fn buffer(
         &self,
         what: &str,
-        bytes: usize,
+        bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> Result<wgpu::Buffer, ExecError> {
         self.check()?;
@@ -194,7 +209,7 @@ impl Device {
             || {
                 self.handle.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(what),
-                    size: size as u64,
+                    size,
                     usage,
                     mapped_at_creation: false,
                 })
@@ -204,7 +219,7 @@ impl Device {
     }
 
     /// Makes a buffer that kernels read and write, and that the host reaches by copies.
-    pub(super) fn storage(&self, what: &str, bytes: usize) -> Result<wgpu::Buffer, ExecError> {
+    pub(super) fn storage(&self, what: &str, bytes: u64) -> Result<wgpu::Buffer, ExecError> {
         let limit = self.max_binding();
         if bytes.next_multiple_of(16) > limit {
             return Err(ExecError::OutOfMemory {
@@ -288,6 +303,6 @@ impl Device {
     }
 }
 
-fn out_of_memory(what: String, bytes: usize) -> ExecError {
+fn out_of_memory(what: String, bytes: u64) -> ExecError {
     ExecError::OutOfMemory { what, bytes, advice: "close other pages or programs, or use the CPU backend" }
 }

@@ -40,6 +40,8 @@ pub struct GpuExecutor {
     plans: Vec<Prepared>,
     run: Run,
     readback: Readback,
+    /// What the last read has told.
+    fault: Option<usize>,
 }
 
 impl GpuExecutor {
@@ -53,8 +55,8 @@ impl GpuExecutor {
         let (device, mut report) = Device::open(found).await?;
         report.software |= options.software;
         let by_adapter = if report.software { Tuning::SOFTWARE } else { Tuning::HARDWARE };
-        let part_bytes =
-            options.max_binding_bytes.map_or(device.max_binding(), |bytes| bytes.min(device.max_binding()));
+        let most = usize::try_from(device.max_binding()).unwrap_or(usize::MAX);
+        let part_bytes = options.max_binding_bytes.map_or(most, |bytes| bytes.min(most));
         Ok(GpuExecutor {
             report,
             tuning: options.tuning.unwrap_or(by_adapter),
@@ -64,6 +66,7 @@ impl GpuExecutor {
             plans: Vec::new(),
             run: Run::new(options.clock),
             readback: Readback::default(),
+            fault: None,
             device,
         })
     }
@@ -71,6 +74,22 @@ impl GpuExecutor {
     /// The adapter that it runs on.
     pub fn adapter(&self) -> &AdapterReport {
         &self.report
+    }
+
+    /// A plan with its buffers, bind groups and pipelines.
+    fn bound(&mut self, plan: &Plan, max_tokens: usize) -> Result<Prepared, ExecError> {
+        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, max_tokens)?;
+        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
+        for tokens in [1, max_tokens] {
+            prepared.dispatches(
+                &self.device,
+                &mut self.pipelines,
+                &self.weights,
+                &self.tuning,
+                Extent { tokens, pos: 0 },
+            )?;
+        }
+        Ok(prepared)
     }
 
     /// Gives the device up, as a driver reset would: every later call reports that it is lost.
@@ -90,7 +109,7 @@ impl Executor for GpuExecutor {
     }
 
     fn memory(&self) -> MemoryUse {
-        let arenas: usize = self.plans.iter().map(Prepared::bytes).sum();
+        let arenas: u64 = self.plans.iter().map(Prepared::bytes).sum();
         MemoryUse {
             weights: self.weights.bytes(),
             states: self.values.state_bytes(),
@@ -104,6 +123,7 @@ impl Executor for GpuExecutor {
         self.weights.clear();
         self.values = Values::default();
         self.readback = Readback::default();
+        self.fault = None;
         self.device.forget_errors();
     }
 
@@ -120,22 +140,12 @@ impl Executor for GpuExecutor {
     }
 
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
-        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, max_tokens)?;
-        // Buffers that had to grow leave bind groups of earlier plans behind.
+        let prepared = self.bound(plan, max_tokens);
+        // Buffers that had to grow leave bind groups of earlier plans behind, whether or not this plan came about.
         for other in &mut self.plans {
             other.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
         }
-        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
-        for tokens in [1, max_tokens] {
-            prepared.dispatches(
-                &self.device,
-                &mut self.pipelines,
-                &self.weights,
-                &self.tuning,
-                Extent { tokens, pos: 0 },
-            )?;
-        }
-        self.plans.push(prepared);
+        self.plans.push(prepared?);
         Ok(PlanId(self.plans.len() - 1))
     }
 
@@ -147,6 +157,7 @@ impl Executor for GpuExecutor {
     fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {
         self.device.check()?;
         let prepared = plan_of(&mut self.plans, plan)?;
+        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
         let dispatches =
             prepared.dispatches(&self.device, &mut self.pipelines, &self.weights, &self.tuning, extent)?;
         prepared.bind_extent(&self.device, extent);
@@ -162,9 +173,37 @@ impl Executor for GpuExecutor {
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
         let prepared = plan_of(&mut self.plans, plan)?;
         let (buffer, bytes) = prepared.readable(&self.values, value)?;
-        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes).await;
-        self.device.explain(read).await
+        let word = self.values.fault();
+        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes, word).await;
+        let (read, word) = self.device.explain(read).await?;
+        self.fault = position_of(word);
+        Ok(read)
     }
+
+    fn fault(&self) -> Option<usize> {
+        self.fault
+    }
+
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
+        if let Some(word) = self.values.fault() {
+            let read = self.readback.read(&self.device, &mut self.run, word, 0, Some(word)).await;
+            let (_, word) = self.device.explain(read).await?;
+            self.fault = position_of(word);
+        }
+        Ok(self.fault)
+    }
+
+    fn forget_fault(&mut self) {
+        if let Some(word) = self.values.fault() {
+            self.device.queue.write_buffer(word, 0, &0u32.to_le_bytes());
+        }
+        self.fault = None;
+    }
+}
+
+/// The position that a shader noted: `!position`, or 0 for none.
+fn position_of(word: u32) -> Option<usize> {
+    (word != 0).then_some(!word as usize)
 }
 
 /// A prepared plan by its id.

@@ -22,7 +22,7 @@ struct Site {
 pub(super) struct Dispatch {
     pub(super) pipeline: usize,
     pub(super) grid: [u32; 3],
-    pub(super) cost: usize,
+    pub(super) cost: u64,
 }
 
 /// A plan that is ready to run.
@@ -61,11 +61,14 @@ impl Prepared {
                 Storage::Weight => check_weight(weights, plan, id)?,
                 Storage::Input | Storage::State => values.ensure_named(device, plan, id, largest)?,
                 Storage::Output => {
-                    let bytes = plan.operand(id, largest).elements() * value.dtype.block_bytes();
+                    let bytes = plan.operand(id, largest).bytes();
                     outputs.insert(id, device.storage(&value.name, bytes)?);
                 }
                 Storage::Temp => {}
             }
+        }
+        if plan.steps.iter().any(|step| step.op.kernel().notes_faults()) {
+            values.ensure_fault(device)?;
         }
         let assignment = memory::assign(plan, largest);
         let pool = values.ensure_pool(device, &assignment.buffer_bytes)?;
@@ -74,7 +77,7 @@ impl Prepared {
         let arena_bytes = sites.len() * PARAMS_STRIDE;
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         Ok(Prepared {
-            arena: device.buffer("params", arena_bytes, usage)?,
+            arena: device.buffer("params", arena_bytes as u64, usage)?,
             plan: plan.clone(),
             max_tokens: largest.tokens,
             sites,
@@ -88,9 +91,9 @@ impl Prepared {
     }
 
     /// Bytes of its own buffers.
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> u64 {
         let outputs: u64 = self.outputs.values().map(wgpu::Buffer::size).sum();
-        (self.arena.size() + outputs) as usize
+        self.arena.size() + outputs
     }
 
     /// The bind group of a site.
@@ -121,6 +124,11 @@ impl Prepared {
                     resource: buffer.as_entire_binding(),
                 });
             }
+            let noted = step.op.kernel().notes_faults().then(|| values.fault()).flatten();
+            if let Some(fault) = noted {
+                let binding = entries.len() as u32;
+                entries.push(wgpu::BindGroupEntry { binding, resource: fault.as_entire_binding() });
+            }
             entries.push(wgpu::BindGroupEntry {
                 binding: entries.len() as u32,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -129,7 +137,8 @@ impl Prepared {
                     size: wgpu::BufferSize::new(PARAMS_STRIDE as u64),
                 }),
             });
-            let layout = pipelines.layout(device, step.inputs.len(), step.outputs.len());
+            let written = step.outputs.len() + usize::from(noted.is_some());
+            let layout = pipelines.layout(device, step.inputs.len(), written);
             bind_groups.push(device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(step.op.kernel().stem()),
                 layout: &layout,
@@ -204,7 +213,7 @@ impl Prepared {
             let io =
                 Io { inputs: &inputs, outputs: &outputs, tokens: extent.tokens, pos: extent.pos, row_start };
             let kernel = step.op.kernel();
-            let too_large = |operand: &&Operand| u32::try_from(operand.elements()).is_err();
+            let too_large = |operand: &&Operand| u32::try_from(operand.count()).is_err();
             let unfit = inputs.iter().chain(&outputs).find(too_large);
             let unfit = unfit.map(|operand| format!("operands of 32-bit indices, got {operand:?}"));
             if let Some(expected) = unfit.or_else(|| kernel.unsupported(&io)) {
@@ -216,8 +225,9 @@ impl Prepared {
                 });
             }
             let variant = kernel.variant(&io, tuning);
+            let written = outputs.len() + usize::from(kernel.notes_faults());
             dispatches.push(Dispatch {
-                pipeline: pipelines.index(device, variant, inputs.len(), outputs.len())?,
+                pipeline: pipelines.index(device, variant, inputs.len(), written)?,
                 grid: kernel.grid(&io, variant),
                 cost: kernel.cost(&io),
             });
@@ -252,7 +262,13 @@ impl Prepared {
                 name: value.map_or_else(|| format!("%{}", id.0), |value| value.name.clone()),
             });
         };
-        Ok((buffer, self.plan.operand(id, self.extent).elements() * value.dtype.block_bytes()))
+        let bytes = self.plan.operand(id, self.extent).bytes();
+        let room = usize::try_from(bytes).map_err(|_| ExecError::OutOfMemory {
+            what: value.name.clone(),
+            bytes,
+            advice: "it can't be brought to the host whole",
+        });
+        Ok((buffer, room?))
     }
 }
 

@@ -13,14 +13,14 @@ const SUBMIT_MS: f64 = 50.0;
 /// Submits that the device may have before it: one to work on, one to go on with.
 const IN_FLIGHT: usize = 2;
 /// Cost of a dispatch beside its work: starting it and waiting for the one before.
-const DISPATCH_COST: usize = 5_000;
+const DISPATCH_COST: u64 = 5_000;
 /// Milliseconds for one unit of cost before anything is measured: 1e9 multiply-adds a second, a slow software adapter.
 const FIRST_RATE: f64 = 1e-6;
 
 /// A submit on the device.
 struct Flight {
     submission: Submission,
-    cost: usize,
+    cost: u64,
     /// When it was submitted.
     started: f64,
 }
@@ -147,7 +147,7 @@ impl Run {
     }
 
     /// Moves the rate towards a measurement, quickly where it was too low: a submit that takes too long does harm.
-    fn learn(&mut self, cost: usize, milliseconds: f64) {
+    fn learn(&mut self, cost: u64, milliseconds: f64) {
         let measured = (milliseconds / cost as f64).max(1e-12);
         let weight = if measured > self.rate { 0.7 } else { 0.3 };
         self.rate += weight * (measured - self.rate);

@@ -13,7 +13,7 @@ struct Named {
     dtype: DType,
     cols: usize,
     /// Bytes that the largest run of any plan needs.
-    bytes: usize,
+    bytes: u64,
 }
 
 /// The buffers.
@@ -22,27 +22,41 @@ pub(super) struct Values {
     named: HashMap<String, Named>,
     /// Temporaries of whichever plan runs: one run at a time.
     pool: Vec<wgpu::Buffer>,
+    /// One word: `!position` of the lowest position that is no number in a cache, 0 where there is none.
+    fault: Option<wgpu::Buffer>,
     /// Counts the buffers that were replaced by larger ones.
     generation: usize,
 }
 
 impl Values {
-    pub(super) fn state_bytes(&self) -> usize {
+    pub(super) fn state_bytes(&self) -> u64 {
         self.sum(|named| named.storage == Storage::State)
     }
 
-    pub(super) fn scratch_bytes(&self) -> usize {
-        let pool: usize = self.pool.iter().map(|buffer| buffer.size() as usize).sum();
+    pub(super) fn scratch_bytes(&self) -> u64 {
+        let pool: u64 = self.pool.iter().map(wgpu::Buffer::size).sum();
         pool + self.sum(|named| named.storage != Storage::State)
     }
 
-    fn sum(&self, which: impl Fn(&Named) -> bool) -> usize {
-        self.named.values().filter(|named| which(named)).map(|named| named.buffer.size() as usize).sum()
+    fn sum(&self, which: impl Fn(&Named) -> bool) -> u64 {
+        self.named.values().filter(|named| which(named)).map(|named| named.buffer.size()).sum()
     }
 
     /// Changes whenever a buffer was replaced, so that bind groups have to be made again.
     pub(super) fn generation(&self) -> usize {
         self.generation
+    }
+
+    pub(super) fn fault(&self) -> Option<&wgpu::Buffer> {
+        self.fault.as_ref()
+    }
+
+    /// Makes the word for faults.
+    pub(super) fn ensure_fault(&mut self, device: &Device) -> Result<(), ExecError> {
+        if self.fault.is_none() {
+            self.fault = Some(device.storage("fault", size_of::<u32>() as u64)?);
+        }
+        Ok(())
     }
 
     pub(super) fn named(&self, name: &str) -> Option<&wgpu::Buffer> {
@@ -62,7 +76,7 @@ impl Values {
         largest: Extent,
     ) -> Result<(), ExecError> {
         let value = plan.value(id);
-        let bytes = plan.operand(id, largest).elements() * value.dtype.block_bytes();
+        let bytes = plan.operand(id, largest).bytes();
         let Some(old) = self.named.get(&value.name) else {
             let named = Named {
                 buffer: device.storage(&value.name, bytes)?,
@@ -89,10 +103,7 @@ impl Values {
         if bytes <= old.bytes {
             return Ok(());
         }
-        let buffer = device.storage(&value.name, bytes)?;
-        let mut encoder = device.handle.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&old.buffer, 0, &buffer, 0, old.buffer.size());
-        device.submit(Some(encoder.finish()));
+        let buffer = larger(device, &value.name, &old.buffer, bytes)?;
         if let Some(old) = self.named.get_mut(&value.name) {
             old.buffer = buffer;
             old.bytes = bytes;
@@ -102,7 +113,7 @@ impl Values {
     }
 
     /// Makes the pool fit temporaries of these sizes, and returns a slot for each.
-    pub(super) fn ensure_pool(&mut self, device: &Device, sizes: &[usize]) -> Result<Vec<usize>, ExecError> {
+    pub(super) fn ensure_pool(&mut self, device: &Device, sizes: &[u64]) -> Result<Vec<usize>, ExecError> {
         // Largest with largest, so that plans of the same kind share all of it.
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(sizes[index]));
@@ -112,8 +123,8 @@ impl Values {
             let bytes = sizes[index];
             match self.pool.get_mut(slot) {
                 None => self.pool.push(device.storage("temporaries", bytes)?),
-                Some(buffer) if (buffer.size() as usize) < bytes => {
-                    *buffer = device.storage("temporaries", bytes)?;
+                Some(buffer) if buffer.size() < bytes => {
+                    *buffer = larger(device, "temporaries", buffer, bytes)?;
                     self.generation += 1;
                 }
                 Some(_) => {}
@@ -135,7 +146,8 @@ impl Values {
             what: "input or state",
             name: name.to_owned(),
         })?;
-        let fits = offset.is_multiple_of(4) && offset.saturating_add(bytes.len()) <= named.bytes;
+        let end = offset as u64 + bytes.len() as u64;
+        let fits = offset.is_multiple_of(4) && end <= named.bytes;
         if !fits || !bytes.len().is_multiple_of(named.dtype.block_bytes()) {
             return Err(ExecError::Mismatch {
                 operation: "write",
@@ -154,4 +166,13 @@ impl Values {
         }
         Ok(())
     }
+}
+
+/// A larger buffer with the content of another one.
+fn larger(device: &Device, what: &str, old: &wgpu::Buffer, bytes: u64) -> Result<wgpu::Buffer, ExecError> {
+    let buffer = device.storage(what, bytes)?;
+    let mut encoder = device.handle.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(old, 0, &buffer, 0, old.size());
+    device.submit(Some(encoder.finish()));
+    Ok(buffer)
 }

@@ -57,8 +57,8 @@ impl Weights {
     }
 
     /// Bytes of all buffers.
-    pub(super) fn bytes(&self) -> usize {
-        self.all.iter().flat_map(|weight| &weight.parts).map(|part| part.buffer.size() as usize).sum()
+    pub(super) fn bytes(&self) -> u64 {
+        self.all.iter().flat_map(|weight| &weight.parts).map(|part| part.buffer.size()).sum()
     }
 
     /// A weight by its name.
@@ -68,6 +68,14 @@ impl Weights {
 
     pub(super) fn add(&mut self, device: &Device, desc: &TensorDesc) -> Result<WeightId, ExecError> {
         let bytes = weight_bytes(desc)?;
+        if self.by_name.contains_key(&desc.name) {
+            return Err(ExecError::Mismatch {
+                operation: "add_weight",
+                name: desc.name.clone(),
+                expected: "a new name".to_owned(),
+                got: "one that is taken".to_owned(),
+            });
+        }
         let rows = desc.shape.rows();
         let row_bytes = bytes.checked_div(rows).unwrap_or(0);
         let rows_per_part = self.part_bytes.checked_div(row_bytes).unwrap_or(0);
@@ -83,7 +91,7 @@ impl Weights {
         for row_start in (0..rows).step_by(rows_per_part) {
             let rows = rows_per_part.min(rows - row_start);
             let bytes = rows * row_bytes;
-            parts.push(Part { row_start, rows, buffer: device.storage(&desc.name, bytes)?, bytes });
+            parts.push(Part { row_start, rows, buffer: device.storage(&desc.name, bytes as u64)?, bytes });
         }
         self.by_name.insert(desc.name.clone(), self.all.len());
         self.all.push(Weight { desc: desc.clone(), parts, bytes, received: 0, carry: Vec::new() });

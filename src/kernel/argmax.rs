@@ -1,4 +1,5 @@
-//! Index of the largest element: `out[r] = min { c : x[r, c] = max_c x[r, c] }`. Ties take the lowest index.
+//! Index of the largest element: `out[r] = min { c : x[r, c] = max_c x[r, c] }`. Ties take the lowest index. A row in which an element is
+//! NaN or an infinity has no largest one: `out[r]` is [`NOT_FINITE`].
 //!
 //! Shapes: `x` `[rows, cols]` F32; `out` `[rows, 1]` U32.
 
@@ -8,6 +9,9 @@ use crate::tensor::DType;
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argmax;
+
+/// What stands for the index in a row with NaN or an infinity.
+pub const NOT_FINITE: u32 = u32::MAX;
 
 params! {
     /// Rows of `x`.
@@ -23,6 +27,9 @@ impl Kernel for Argmax {
 
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let lowest_largest = |row: &[f64]| {
+            if row.iter().any(|x| !x.is_finite()) {
+                return Judged { value: f64::from(NOT_FINITE), magnitude: 0.0 };
+            }
             let mut best = 0;
             for (i, &x) in row.iter().enumerate() {
                 if x > row[best] {
@@ -51,8 +58,8 @@ impl Kernel for Argmax {
         fold(io.inputs[0].rows)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
     }
 }
 

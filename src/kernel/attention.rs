@@ -40,6 +40,12 @@ impl Attention {
     }
 }
 
+/// The largest; NaN where one of them is no number, so that no weight comes of it: -inf would else be as good as unseen.
+pub(super) fn largest_score(scores: &[f64]) -> f64 {
+    let all_finite = scores.iter().all(|score| score.is_finite());
+    if all_finite { scores.iter().copied().fold(f64::MIN, f64::max) } else { f64::NAN }
+}
+
 params! {
     /// Query heads.
     heads: u32,
@@ -83,7 +89,7 @@ impl Kernel for Attention {
                         dot * f64::from(self.scale)
                     })
                     .collect();
-                let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+                let largest = largest_score(&scores);
                 let total: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
                 let row = &mut out[(t * self.heads + h) * dim..][..dim];
                 for (j, score) in visible.zip(&scores) {
@@ -129,10 +135,10 @@ impl Kernel for Attention {
         fold(io.tokens * self.heads)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
+    fn cost(&self, io: &Io<'_>) -> u64 {
         let end = io.pos + io.tokens;
         let visible = end.min(self.window.unwrap_or(end));
-        io.outputs[0].elements() * visible * 2
+        io.outputs[0].count() * visible as u64 * 2
     }
 
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {

@@ -16,6 +16,9 @@ pub enum Fill {
     Rotations,
     /// Uniform in `-scale..scale` in steps so coarse that equal elements are common: ties.
     Coarse(f32),
+    /// As [`Fill::Uniform`]`(scale)`, but for the number in the middle, which is no number but the second (NaN, an infinity). Of a
+    /// quantised operand the scale of the block in the middle is that.
+    Spoilt(f32, f32),
     /// First row and end of the sequence of each row: sequences of 1 to so many rows follow each other, the longest first.
     Spans(usize),
     /// First row and end of each of the operand's rows as segments, of near equal lengths, of so many rows in all.
@@ -63,7 +66,17 @@ impl Case {
         let shape = |o: &Operand| format!("{}[{},{}]", o.dtype, o.rows, o.cols);
         let inputs: Vec<String> = self.inputs.iter().map(|i| shape(&i.operand)).collect();
         let outputs: Vec<String> = self.outputs.iter().map(shape).collect();
-        format!("{:?} {} -> {} at {}", self.op, inputs.join(" "), outputs.join(" "), self.pos)
+        let spoilt = self.inputs.iter().enumerate().find_map(|(index, input)| match input.fill {
+            Fill::Spoilt(_, number) => Some(format!(", {number} in input {index}")),
+            _ => None,
+        });
+        let spoilt = spoilt.unwrap_or_default();
+        format!("{:?} {} -> {} at {}{spoilt}", self.op, inputs.join(" "), outputs.join(" "), self.pos)
+    }
+
+    /// Whether one of its numbers is none.
+    pub fn is_spoilt(&self) -> bool {
+        self.inputs.iter().any(|input| matches!(input.fill, Fill::Spoilt(..)))
     }
 
     /// The bytes of input `index` as a file would hold them.
@@ -118,6 +131,11 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
     let mut rng = SplitMix64(seed);
     let elements = operand.elements();
     let mut bytes = Vec::new();
+    if let Fill::Spoilt(scale, number) = how {
+        let mut bytes = fill(operand, Fill::Uniform(scale), seed);
+        spoil(operand.dtype, number, &mut bytes);
+        return bytes;
+    }
     match (operand.dtype, how) {
         (DType::U32, Fill::Ids(bound)) => {
             for i in 0..elements {
@@ -164,7 +182,11 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                     Fill::Constant(value) => value,
                     Fill::Coarse(scale) => (rng.next_unit() * 8.0).round() / 8.0 * scale,
                     Fill::Uniform(scale) => rng.next_unit() * scale,
-                    Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) => 0.0,
+                    Fill::Ids(_)
+                    | Fill::Rotations
+                    | Fill::Spans(_)
+                    | Fill::Segments(_)
+                    | Fill::Spoilt(..) => 0.0,
                 };
                 match operand.dtype {
                     DType::F16 => bytes.extend(half::f16::from_f32(value).to_le_bytes()),
@@ -176,12 +198,63 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
         (dtype, how) => {
             let scale = match how {
                 Fill::Uniform(scale) | Fill::Constant(scale) | Fill::Coarse(scale) => scale,
-                Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) => 1.0,
+                Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) | Fill::Spoilt(..) => 1.0,
             };
             random_blocks(dtype, elements / dtype.block_elements(), scale, &mut rng, &mut bytes);
         }
     }
     bytes
+}
+
+/// Puts `number` into the block in the middle: as the element of a plain type, as the scale of a quantised one.
+fn spoil(dtype: DType, number: f32, bytes: &mut [u8]) {
+    let block = dtype.block_bytes();
+    let start = bytes.len() / block / 2 * block;
+    let field = match dtype {
+        DType::F32 => number.to_le_bytes().to_vec(),
+        DType::BF16 => half::bf16::from_f32(number).to_le_bytes().to_vec(),
+        _ => half::f16::from_f32(number).to_le_bytes().to_vec(),
+    };
+    let at = start + f16_fields(dtype).0.first().copied().unwrap_or(0);
+    bytes[at..at + field.len()].copy_from_slice(&field);
+}
+
+/// Elements of all operands of a case that is spoilt, at most.
+const SPOILT_ELEMENTS: usize = 60_000;
+
+/// Cases in which one number of one input is none: NaN, or an infinity. Of each kernel and each combination of types, the largest of
+/// these cases that is small.
+pub fn spoilt(cases: &[Case]) -> Vec<Case> {
+    let elements = |case: &Case| -> usize {
+        let inputs = case.inputs.iter().map(|input| input.operand.elements());
+        inputs.chain(case.outputs.iter().map(Operand::elements)).sum()
+    };
+    let kind = |case: &Case| {
+        let inputs = case.inputs.iter().map(|input| input.operand.dtype);
+        let types: Vec<DType> = inputs.chain(case.outputs.iter().map(|output| output.dtype)).collect();
+        // Attributes change the arithmetic of few kernels; their cases alternate between them.
+        (std::mem::discriminant(&case.op), types)
+    };
+    let mut chosen: Vec<&Case> = Vec::new();
+    for case in cases.iter().filter(|case| elements(case) <= SPOILT_ELEMENTS) {
+        match chosen.iter_mut().find(|other| kind(other) == kind(case)) {
+            Some(other) if elements(other) <= elements(case) => *other = case,
+            Some(_) => {}
+            None => chosen.push(case),
+        }
+    }
+    let mut all = Vec::new();
+    for case in chosen {
+        for (index, input) in case.inputs.iter().enumerate() {
+            let Fill::Uniform(scale) = input.fill else { continue };
+            for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut case = case.clone();
+                case.inputs[index].fill = Fill::Spoilt(scale, number);
+                all.push(case);
+            }
+        }
+    }
+    all
 }
 
 /// Byte offsets of the f16 fields of a block (scale, and minimum where there is one), and the largest value that the

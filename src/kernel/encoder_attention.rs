@@ -9,6 +9,7 @@
 //! Shapes: `q`, `k`, `v`, `out` `[tokens, heads · head_dim]` F32; `spans` `[tokens, 2]` U32, first row and end of each row's
 //! sequence. Softmax is computed online, as in [`attention`](super::attention).
 
+use super::attention::largest_score;
 use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
@@ -58,7 +59,7 @@ impl Kernel for EncoderAttention {
                     dot * f64::from(self.scale)
                 };
                 let scores: Vec<f64> = span.clone().map(score).collect();
-                let largest = scores.iter().copied().fold(f64::MIN, f64::max);
+                let largest = largest_score(&scores);
                 let total: f64 = scores.iter().map(|s| (s - largest).exp()).sum();
                 let row = &mut out[at(t)..][..dim];
                 for (j, score) in span.clone().zip(&scores) {
@@ -100,8 +101,8 @@ impl Kernel for EncoderAttention {
     }
 
     /// At most: how long the sequences are is in the operand.
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.outputs[0].elements() * io.tokens * 2
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.outputs[0].count() * io.tokens as u64 * 2
     }
 
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {

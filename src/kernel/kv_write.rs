@@ -1,7 +1,8 @@
 //! Keys or values of this run into their cache: `cache[g, (pos + t) mod slots, d] = x[t, g, d]`, rounded to the cache's type.
 //!
 //! Shapes: `x` `[tokens, kv_heads · head_dim]` F32; `cache` `[kv_heads · slots, head_dim]` F32 or F16. Slots not named keep
-//! what they hold. `tokens <= slots`, so that no two tokens meet in a slot.
+//! what they hold. `tokens <= slots`, so that no two tokens meet in a slot. Executors note the lowest position of which an element is
+//! NaN or an infinity in the cache.
 
 use super::{Case, CaseInput, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
@@ -77,8 +78,12 @@ impl Kernel for KvWrite {
         grid_of(io.tokens * self.kv_heads * (io.outputs[0].cols / 2), 64)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
+    }
+
+    fn notes_faults(&self) -> bool {
+        true
     }
 
     fn unsupported(&self, io: &Io<'_>) -> Option<String> {

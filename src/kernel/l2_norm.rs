@@ -27,7 +27,8 @@ impl Kernel for L2Norm {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let mut out = Vec::with_capacity(io.outputs[0].elements());
         for x in inputs[0].chunks_exact(io.inputs[0].cols) {
-            let length = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::from(SHORTEST));
+            let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let length = if length.is_finite() { length.max(f64::from(SHORTEST)) } else { f64::NAN };
             out.extend(x.iter().map(|x| Judged { value: x / length, magnitude: (x / length).abs() }));
         }
         vec![out]

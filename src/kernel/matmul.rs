@@ -85,8 +85,8 @@ impl Kernel for MatMul {
         [x, y, io.inputs[0].rows.div_ceil(tokens) as u32]
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].rows * io.inputs[1].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].rows as u64 * io.inputs[1].count()
     }
 }
 

@@ -54,8 +54,8 @@ impl Kernel for MeanPool {
         grid_of(io.outputs[0].elements(), 64)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].elements() + io.outputs[0].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count() + io.outputs[0].count()
     }
 }
 

@@ -33,9 +33,19 @@ impl Operand {
         Operand { dtype, rows, cols }
     }
 
-    /// Number of elements.
+    /// Number of elements. In 64 bits everywhere: in a browser an address has 32.
+    pub const fn count(&self) -> u64 {
+        self.rows as u64 * self.cols as u64
+    }
+
+    /// Bytes in memory.
+    pub const fn bytes(&self) -> u64 {
+        self.count() / self.dtype.block_elements() as u64 * self.dtype.block_bytes() as u64
+    }
+
+    /// Number of elements of an operand that lies in memory, as an index counts them.
     pub const fn elements(&self) -> usize {
-        self.rows * self.cols
+        self.rows.saturating_mul(self.cols)
     }
 
     /// Number of quantisation blocks; elements for plain types.
@@ -91,9 +101,16 @@ pub trait Kernel {
     /// Workgroups of a dispatch.
     fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3];
 
-    /// Rough amount of work in multiply-adds or elements moved, from which executors size their submits.
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.outputs.iter().map(Operand::elements).sum()
+    /// Rough amount of work in multiply-adds or elements moved, from which executors size their submits: far over 2^32 for the logits of
+    /// some rows.
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.outputs.iter().map(Operand::count).sum()
+    }
+
+    /// Whether the shader notes where it wrote NaN or an infinity: then one buffer more is bound, between outputs and params, whose
+    /// first word becomes at least `!position`.
+    fn notes_faults(&self) -> bool {
+        false
     }
 
     /// What of this shape the shader can't do, if anything.
@@ -141,10 +158,11 @@ macro_rules! kernels {
         /// Stem of every kernel and the layout of its shader's `Params`.
         pub const PARAMS: &[(&str, params::Layout)] = &[$((stringify!($module), $module::Params::LAYOUT),)*];
 
-        /// The cases of every kernel: the forward test, the browser test and the benchmark go through this one list.
+        /// The cases of every kernel, then those with a number that is none: the forward test, the browser test and the benchmark go through this one list.
         pub fn all_cases() -> Vec<Case> {
             let mut cases = Vec::new();
             $(cases.extend($module::cases());)*
+            cases.extend(case::spoilt(&cases));
             cases
         }
     };

@@ -33,6 +33,8 @@ impl Kernel for RmsNorm {
         let mut out = Vec::with_capacity(io.outputs[0].elements());
         for x in inputs[0].chunks_exact(group) {
             let mean = x.iter().map(|x| x * x).sum::<f64>() / group as f64;
+            // Of an infinite mean the factor would be 0, and the row zeros beside a NaN.
+            let mean = if mean.is_finite() { mean } else { f64::NAN };
             let factor = 1.0 / (mean + f64::from(self.eps)).sqrt();
             for (x, w) in x.iter().zip(inputs[1]) {
                 let value = x * factor * w;

@@ -97,6 +97,7 @@ included![
     "shared/bf16.wgsl",
     "shared/f16.wgsl",
     "shared/f32.wgsl",
+    "shared/finite.wgsl",
     "shared/grid.wgsl",
     "shared/half.wgsl",
     "shared/kv_f16.wgsl",

@@ -58,8 +58,8 @@ impl Kernel for Softmax {
         fold(io.inputs[0].rows)
     }
 
-    fn cost(&self, io: &Io<'_>) -> usize {
-        io.inputs[0].elements()
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
     }
 }
 

@@ -58,6 +58,12 @@ pub struct Arch {
     pub qk_norm: bool,
     /// Biases on the query, key and value projections.
     pub qkv_bias: Presence,
+    /// Biases on the three projections of the feed-forward block.
+    pub ffn_bias: Presence,
+    /// Bias on the logits.
+    pub head_bias: Presence,
+    /// Whether a tensor may bring Llama 3's factors on RoPE's frequencies.
+    pub rope_factors: bool,
     /// RMSNorm after attention and after the feed-forward block, before the residual sum.
     pub post_norms: bool,
     /// Activation of the gated feed-forward block.
@@ -70,14 +76,18 @@ pub struct Arch {
     pub shared_width_scale: Option<usize>,
 }
 
-/// A decoder without any of the extras; the rows say where they differ.
+/// A decoder without any of the extras; the rows say where they differ. Biases of attention's four projections are optional in all rows,
+/// as `attention_bias` is in transformers.
 const PLAIN: Arch = Arch {
     name: "",
     body: Body::Decoder,
     pairing: Pairing::Halves,
     rope_base: 10_000.0,
     qk_norm: false,
-    qkv_bias: Presence::Absent,
+    qkv_bias: Presence::Optional,
+    ffn_bias: Presence::Absent,
+    head_bias: Presence::Absent,
+    rope_factors: false,
     post_norms: false,
     activation: Activation::Silu,
     scale_embedding: false,
@@ -103,9 +113,16 @@ pub const ARCHITECTURES: &[Arch] = &[
         ..PLAIN
     },
     // Llama 2 and 3 (arXiv 2407.21783). GGUF files store the query and key rows permuted, so that neighbours turn together.
-    Arch { name: "llama", pairing: Pairing::Neighbours, qkv_bias: Presence::Optional, ..PLAIN },
-    // Qwen2 (arXiv 2407.10671): biases on query, key and value.
-    Arch { name: "qwen2", qkv_bias: Presence::Required, ..PLAIN },
+    // Published finetunes have biases on attention (`attention_bias`) or on the feed-forward block (`mlp_bias`).
+    Arch {
+        name: "llama",
+        pairing: Pairing::Neighbours,
+        ffn_bias: Presence::Optional,
+        rope_factors: true,
+        ..PLAIN
+    },
+    // Qwen2 (arXiv 2407.10671): biases on query, key and value; finetunes may have one on the logits.
+    Arch { name: "qwen2", qkv_bias: Presence::Required, head_bias: Presence::Optional, ..PLAIN },
     // Qwen3 (arXiv 2505.09388): QK-norm in place of the biases.
     Arch { name: "qwen3", qk_norm: true, ..PLAIN },
 ];

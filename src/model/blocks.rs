@@ -33,6 +33,8 @@ pub mod names {
     pub const EMBEDDING: &str = "token_embd.weight";
     /// Head of its own.
     pub const HEAD: &str = "output.weight";
+    /// Bias on the logits.
+    pub const HEAD_BIAS: &str = "output.bias";
     /// Position of each token within its sequence, `[T, 1]` U32; encoders only, as all below.
     pub const POSITIONS: &str = "positions";
     /// Which text of a pair each token belongs to, `[T, 1]` U32.
@@ -101,6 +103,14 @@ impl PlanOptions {
 /// # Errors
 /// A tensor that is missing or has another shape than the metadata says.
 pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> Result<Plan, ModelError> {
+    build_from(config, Tensors::of(tensors), options)
+}
+
+pub(super) fn build_from(
+    config: &Config,
+    tensors: Tensors<'_>,
+    options: PlanOptions,
+) -> Result<Plan, ModelError> {
     let mut builder = Builder::new(config, tensors, options);
     let mut x = builder.embedding()?;
     for layer in 0..config.layers {
@@ -112,17 +122,45 @@ pub fn build(config: &Config, tensors: &[TensorDesc], options: PlanOptions) -> R
     Ok(builder.plan)
 }
 
+/// The tensors that a plan is built over.
+pub(super) enum Tensors<'a> {
+    /// Those of a file, by name.
+    File(HashMap<&'a str, &'a TensorDesc>),
+    /// Whatever is asked for, in the shape that is expected: the plan then reads all that its row of the table may have.
+    Everything,
+}
+
+impl<'a> Tensors<'a> {
+    pub(super) fn of(tensors: &'a [TensorDesc]) -> Self {
+        Tensors::File(tensors.iter().map(|desc| (desc.name.as_str(), desc)).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Tensors::File(by_name) => by_name.contains_key(name),
+            Tensors::Everything => true,
+        }
+    }
+
+    /// Rows of a table whose length only the file says; `None` where it is missing.
+    pub(super) fn rows(&self, name: &str) -> Option<usize> {
+        match self {
+            Tensors::File(by_name) => Some(by_name.get(name)?.shape.rows()),
+            Tensors::Everything => Some(1),
+        }
+    }
+}
+
 pub(super) struct Builder<'a> {
     pub(super) plan: Plan,
     pub(super) config: &'a Config,
-    pub(super) tensors: HashMap<&'a str, &'a TensorDesc>,
+    pub(super) tensors: Tensors<'a>,
     options: PlanOptions,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(config: &'a Config, tensors: &'a [TensorDesc], options: PlanOptions) -> Self {
-        let by_name = tensors.iter().map(|desc| (desc.name.as_str(), desc)).collect();
-        Builder { plan: Plan::new(), config, tensors: by_name, options }
+    pub(super) fn new(config: &'a Config, tensors: Tensors<'a>, options: PlanOptions) -> Self {
+        Builder { plan: Plan::new(), config, tensors, options }
     }
 }
 
@@ -130,8 +168,10 @@ impl Builder<'_> {
     /// A matrix in the type that the file has it in.
     pub(super) fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
         let expected = || format!("[{rows}, {cols}]");
-        let desc = self
-            .tensors
+        let Tensors::File(by_name) = &self.tensors else {
+            return Ok(self.plan.add(Storage::Weight, name, DType::F32, Rows::Fixed(rows), cols));
+        };
+        let desc = by_name
             .get(name)
             .ok_or_else(|| ModelError::MissingTensor { name: name.to_owned(), expected: expected() })?;
         if desc.shape.rows() != rows || desc.shape.cols() != cols {
@@ -166,6 +206,15 @@ impl Builder<'_> {
         self.plan.step(Add, &[x, y], label, rows, cols)
     }
 
+    /// Whether a bias of this name is to be added.
+    fn has_bias(&self, bias: Presence, name: &str) -> bool {
+        match bias {
+            Presence::Required => true,
+            Presence::Optional => self.tensors.has(name),
+            Presence::Absent => false,
+        }
+    }
+
     /// `x` times the matrix, plus the bias if the row of the table has one.
     pub(super) fn project(
         &mut self,
@@ -179,12 +228,7 @@ impl Builder<'_> {
         let weight = self.matrix(&format!("{stem}.weight"), out, cols)?;
         let product = self.plan.step(MatMul, &[x, weight], label, rows, out);
         let bias_name = format!("{stem}.bias");
-        let has_bias = match bias {
-            Presence::Required => true,
-            Presence::Optional => self.tensors.contains_key(bias_name.as_str()),
-            Presence::Absent => false,
-        };
-        if !has_bias {
+        if !self.has_bias(bias, &bias_name) {
             return Ok(product);
         }
         let bias = self.vector(&bias_name, out)?;
@@ -206,7 +250,7 @@ impl Builder<'_> {
             name: names::EMBEDDING.to_owned(),
             expected: format!("[vocabulary, {}]", self.config.width),
         };
-        Ok(self.tensors.get(names::EMBEDDING).ok_or_else(missing)?.shape.rows())
+        self.tensors.rows(names::EMBEDDING).ok_or_else(missing)
     }
 
     /// Queries or keys: projection, QK-norm where the row has it, RoPE.
@@ -231,13 +275,18 @@ impl Builder<'_> {
     }
 
     /// A cache of keys or values, written with what this run brings.
-    fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> ValueId {
+    fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> Result<ValueId, ModelError> {
         let (config, slots) = (self.config, self.options.slots(self.config, layer));
-        let rows = Rows::Fixed(config.kv_heads * slots);
+        let rows = config.kv_heads.checked_mul(slots).ok_or_else(|| ModelError::Value {
+            key: "context".to_owned(),
+            expected: format!("caches of at most {} rows", usize::MAX),
+            got: format!("{} heads of {slots} positions", config.kv_heads),
+        })?;
+        let rows = Rows::Fixed(rows);
         let name = names::cache(layer, what);
         let cache = self.plan.add(Storage::State, &name, self.options.kv, rows, config.head_dim);
         self.plan.step_into(KvWrite { kv_heads: config.kv_heads }, &[new], cache);
-        cache
+        Ok(cache)
     }
 
     fn last_row(&mut self, x: ValueId) -> ValueId {
@@ -253,7 +302,7 @@ impl Builder<'_> {
         let kv_width = config.kv_heads * config.head_dim;
         let v_stem = format!("blk.{layer}.attn_v");
         let v = self.project(h, &v_stem, kv_width, config.arch.qkv_bias, "v")?;
-        let (k, v) = (self.cached(layer, "k", k), self.cached(layer, "v", v));
+        let (k, v) = (self.cached(layer, "k", k)?, self.cached(layer, "v", v)?);
         let op = Attention {
             heads: config.heads,
             kv_heads: config.kv_heads,
@@ -278,14 +327,15 @@ impl Builder<'_> {
 
     fn feed_forward(&mut self, layer: usize, x: ValueId) -> Result<ValueId, ModelError> {
         let config = self.config;
+        let bias = config.arch.ffn_bias;
         let h = self.norm(x, &format!("blk.{layer}.ffn_norm.weight"), config.width, "h")?;
-        let gate = self.project(h, &format!("blk.{layer}.ffn_gate"), config.ffn, Presence::Absent, "gate")?;
-        let up = self.project(h, &format!("blk.{layer}.ffn_up"), config.ffn, Presence::Absent, "up")?;
+        let gate = self.project(h, &format!("blk.{layer}.ffn_gate"), config.ffn, bias, "gate")?;
+        let up = self.project(h, &format!("blk.{layer}.ffn_up"), config.ffn, bias, "up")?;
         let glu = Glu { activation: config.arch.activation };
         let rows = self.plan.value(gate).rows;
         let gated = self.plan.step(glu, &[gate, up], "gated", rows, config.ffn);
         let stem = format!("blk.{layer}.ffn_down");
-        let mut out = self.project(gated, &stem, config.width, Presence::Absent, "ffn")?;
+        let mut out = self.project(gated, &stem, config.width, bias, "ffn")?;
         if config.arch.post_norms {
             out = self.norm(out, &format!("blk.{layer}.post_ffw_norm.weight"), config.width, "ffn")?;
         }
@@ -301,13 +351,19 @@ impl Builder<'_> {
         };
         let h = self.norm(x, "output_norm.weight", config.width, "h")?;
         let vocabulary = self.vocabulary()?;
-        let tied = !self.tensors.contains_key(names::HEAD);
+        let tied = !self.tensors.has(names::HEAD);
         let name = if tied { names::EMBEDDING } else { names::HEAD };
         let weight = self.matrix(name, vocabulary, config.width)?;
         // Where only the token is read, executors need not have all logits.
         let storage = if self.options.head == Head::Greedy { Storage::Temp } else { Storage::Output };
         let logits = self.plan.add(storage, names::LOGITS, DType::F32, rows, vocabulary);
-        self.plan.step_into(MatMul, &[h, weight], logits);
+        if self.has_bias(config.arch.head_bias, names::HEAD_BIAS) {
+            let product = self.plan.step(MatMul, &[h, weight], "product", rows, vocabulary);
+            let bias = self.vector(names::HEAD_BIAS, vocabulary)?;
+            self.plan.step_into(Add, &[product, bias], logits);
+        } else {
+            self.plan.step_into(MatMul, &[h, weight], logits);
+        }
         if self.options.head == Head::Greedy {
             let token = self.plan.add(Storage::Output, names::TOKEN, DType::U32, Rows::Fixed(1), 1);
             self.plan.step_into(Argmax, &[logits], token);

@@ -1,7 +1,7 @@
 //! A model's numbers: metadata of the file over the defaults of the architecture's row.
 
-use super::ModelError;
 use super::arch::{self, Arch, Body};
+use super::{ModelError, unapplied};
 use crate::formats::gguf::Metadata;
 
 /// How positions beyond the trained context are squeezed.
@@ -121,7 +121,6 @@ impl Config {
             attention_scale: keys.number("attention.scale", Some(1.0 / (scaled_dim as f32).sqrt()))?,
             encoder: if arch.body == Body::Encoder { Some(keys.encoder(context)?) } else { None },
         };
-        keys.refuse_soft_cap()?;
         let check = |fits: bool, key: &str, expected: &str, got: usize| {
             if fits { Ok(()) } else { Err(keys.value(key, expected, got)) }
         };
@@ -138,12 +137,20 @@ impl Config {
             "1 to 256",
             head_dim,
         )?;
+        // So that products with the width of all heads fit an address of 32 bits.
+        check(
+            heads.saturating_mul(head_dim) <= LARGEST_COUNT,
+            "attention.head_count",
+            "heads that are together no wider than any model's",
+            heads,
+        )?;
         check(
             rope_dims <= head_dim && rope_dims.is_multiple_of(2),
             "rope.dimension_count",
             "an even number within a head",
             rope_dims,
         )?;
+        unapplied::refuse(&config, metadata)?;
         Ok(config)
     }
 
@@ -243,20 +250,8 @@ impl Keys<'_> {
             Some(2) => Pooling::First,
             Some(other) => return Err(self.value("pooling_type", "1 (mean) or 2 (first token)", other)),
         };
-        if self.metadata.get::<bool>(&self.name("attention.causal"))? == Some(true) {
-            return Err(self.value("attention.causal", "false", true));
-        }
         let max_tokens = self.metadata.get::<usize>(MAX_TOKENS_KEY)?.unwrap_or(context).min(context);
         Ok(Encoder { pooling, max_tokens })
-    }
-
-    /// No row of the table caps its logits; a file that asks for it would be answered wrongly.
-    fn refuse_soft_cap(&self) -> Result<(), ModelError> {
-        let key = "final_logit_softcapping";
-        match self.metadata.get::<f32>(&self.name(key))? {
-            Some(cap) if cap != 0.0 => Err(self.value(key, "none", cap)),
-            _ => Ok(()),
-        }
     }
 
     /// Linear scaling; the Llama 3 kind comes as a tensor of factors (`rope_freqs.weight`).

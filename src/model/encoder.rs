@@ -1,7 +1,7 @@
 //! Builder of the plan of an encoder: sequences packed one behind the other in, a vector for each out.
 
 use super::arch::Presence;
-use super::blocks::{Builder, PlanOptions, names};
+use super::blocks::{Builder, PlanOptions, Tensors, names};
 use super::{Config, Head, ModelError};
 use crate::kernel::add::Add;
 use crate::kernel::embedding::Embedding;
@@ -21,6 +21,10 @@ use crate::tensor::{DType, TensorDesc};
 /// # Errors
 /// A tensor that is missing or has another shape than the metadata says.
 pub fn build_encoder(config: &Config, tensors: &[TensorDesc], sequences: usize) -> Result<Plan, ModelError> {
+    embedder_from(config, Tensors::of(tensors), sequences)
+}
+
+fn embedder_from(config: &Config, tensors: Tensors<'_>, sequences: usize) -> Result<Plan, ModelError> {
     let (mut builder, x) = encoder_body(config, tensors)?;
     builder.pool(x, sequences);
     Ok(builder.plan)
@@ -32,6 +36,10 @@ pub fn build_encoder(config: &Config, tensors: &[TensorDesc], sequences: usize) 
 /// # Errors
 /// As [`build_encoder`]; a model without that head has not its tensor.
 pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan, ModelError> {
+    span_reader_from(config, Tensors::of(tensors))
+}
+
+fn span_reader_from(config: &Config, tensors: Tensors<'_>) -> Result<Plan, ModelError> {
     let (mut builder, x) = encoder_body(config, tensors)?;
     let product = builder.project(x, names::EDGE_HEAD, 2, Presence::Absent, "edge_product")?;
     let bias = builder.vector(&format!("{}.bias", names::EDGE_HEAD), 2)?;
@@ -40,11 +48,14 @@ pub fn build_span_reader(config: &Config, tensors: &[TensorDesc]) -> Result<Plan
     Ok(builder.plan)
 }
 
+/// The plans of every purpose that an encoder of this configuration may serve, over all tensors that any of them may read.
+pub(super) fn encoders_of_everything(config: &Config) -> Result<Vec<Plan>, ModelError> {
+    let embedder = embedder_from(config, Tensors::Everything, 1)?;
+    Ok(vec![embedder, span_reader_from(config, Tensors::Everything)?])
+}
+
 /// What every encoder begins with: the embedding and all layers. Gives the rows of the last one.
-fn encoder_body<'a>(
-    config: &'a Config,
-    tensors: &'a [TensorDesc],
-) -> Result<(Builder<'a>, ValueId), ModelError> {
+fn encoder_body<'a>(config: &'a Config, tensors: Tensors<'a>) -> Result<(Builder<'a>, ValueId), ModelError> {
     let options = PlanOptions { context: config.context, max_tokens: 0, kv: DType::F32, head: Head::None };
     let mut builder = Builder::new(config, tensors, options);
     let spans = builder.plan.add(Storage::Input, names::SPANS, DType::U32, Rows::Tokens, 2);
@@ -85,8 +96,8 @@ impl Builder<'_> {
         let position =
             self.looked_up(names::POSITIONS, names::POSITION_EMBEDDING, self.config.context, "position")?;
         let mut x = self.add(token, position, "x");
-        if let Some(types) = self.tensors.get(names::TYPE_EMBEDDING) {
-            let kind = self.looked_up(names::TYPES, names::TYPE_EMBEDDING, types.shape.rows(), "type")?;
+        if let Some(types) = self.tensors.rows(names::TYPE_EMBEDDING) {
+            let kind = self.looked_up(names::TYPES, names::TYPE_EMBEDDING, types, "type")?;
             x = self.add(x, kind, "x");
         }
         self.layer_norm(x, "token_embd_norm", "x")

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::ModelError;
 use super::config::MAX_TOKENS_KEY;
 use crate::formats::gguf::{Metadata, TOKENIZER_JSON_KEY, Value};
+use crate::formats::instead_of_json;
 
 /// The files beside `model.safetensors`, whole: they are small.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Files {
     pub pooling: Option<Vec<u8>>,
 }
 
+/// Name of [`Files::sentence`].
+const SENTENCE: &str = "sentence_bert_config.json";
 /// The architecture that `model_type` names.
 const BERT: &str = "bert";
 /// Numbers of `config.json` and their keys in GGUF, below the architecture's name.
@@ -32,6 +35,8 @@ const COUNTS: [(&str, &str); 5] = [
 ];
 /// What `config.json` may say of choices that the plan has made.
 const CHOICES: [(&str, &str); 2] = [("hidden_act", "gelu"), ("position_embedding_type", "absolute")];
+/// The same of what is on or off.
+const SWITCHES: [(&str, bool); 2] = [("is_decoder", false), ("add_cross_attention", false)];
 /// Kinds of pooling that are done here: field of `1_Pooling/config.json`, GGUF's number.
 const POOLINGS: [(&str, u32); 2] = [("pooling_mode_mean_tokens", 1), ("pooling_mode_cls_token", 2)];
 
@@ -75,6 +80,13 @@ pub fn metadata(files: &Files) -> Result<Metadata, ModelError> {
             _ => {}
         }
     }
+    for (key, expected) in SWITCHES {
+        match &config[key] {
+            Json::Null => {}
+            got if *got == Json::Bool(expected) => {}
+            got => return Err(refuse("config.json", key, &expected.to_string(), got)),
+        }
+    }
     let name = config["_name_or_path"].as_str().unwrap_or(BERT);
     let key = |name: &str| format!("{BERT}.{name}");
     let mut entries: Vec<(String, Value)> =
@@ -92,10 +104,21 @@ pub fn metadata(files: &Files) -> Result<Metadata, ModelError> {
     entries.push((key("attention.layer_norm_epsilon"), (eps as f32).into()));
     entries.push((key("attention.causal"), false.into()));
     entries.push((key("pooling_type"), pooling(files)?.into()));
-    if let Some(sentence) = &files.sentence
-        && let Some(most) = parse("sentence_bert_config.json", sentence)?["max_seq_length"].as_u64()
-    {
-        entries.push((MAX_TOKENS_KEY.to_owned(), u32::try_from(most).unwrap_or(u32::MAX).into()));
+    if let Some(sentence) = &files.sentence {
+        let sentence = parse(SENTENCE, sentence)?;
+        if let Some(most) = sentence["max_seq_length"].as_u64() {
+            entries.push((MAX_TOKENS_KEY.to_owned(), u32::try_from(most).unwrap_or(u32::MAX).into()));
+        }
+        // sentence-transformers lowers the text itself; a tokenizer that does it too makes that the same.
+        if sentence["do_lower_case"] == Json::Bool(true)
+            && parse("tokenizer.json", &files.tokenizer)?["normalizer"]["lowercase"] != Json::Bool(true)
+        {
+            let expected = "false, or a tokenizer that lowers case";
+            return Err(refuse(SENTENCE, "do_lower_case", expected, true));
+        }
+    }
+    if let Some(kind) = instead_of_json(&files.tokenizer) {
+        return Err(refuse("tokenizer.json", "file", "JSON", kind));
     }
     let tokenizer = std::str::from_utf8(&files.tokenizer)
         .map_err(|error| refuse("tokenizer.json", "text", "UTF-8", error))?;
@@ -123,10 +146,14 @@ fn pooling(files: &Files) -> Result<u32, ModelError> {
     }
 }
 
-/// The name that GGUF gives a tensor; `None` for one that no plan reads, such as the pooler of pre-training.
+/// A tensor's name without the prefix that models with a head have.
+pub(super) fn without_prefix(name: &str) -> &str {
+    name.strip_prefix("bert.").unwrap_or(name)
+}
+
+/// The name that GGUF gives a tensor; `None` for one that it has no name for.
 pub fn gguf_name(name: &str) -> Option<String> {
-    let name = name.strip_prefix("bert.").unwrap_or(name);
-    let (stem, end) = name.rsplit_once('.')?;
+    let (stem, end) = without_prefix(name).rsplit_once('.')?;
     let end = match end {
         // The first checkpoints, from TensorFlow.
         "gamma" => "weight",
@@ -143,7 +170,10 @@ pub fn gguf_name(name: &str) -> Option<String> {
 }
 
 fn parse(file: &str, bytes: &[u8]) -> Result<Json, ModelError> {
-    serde_json::from_slice(bytes).map_err(|error| refuse(file, "file", "JSON", error))
+    serde_json::from_slice(bytes).map_err(|error| {
+        let kind = instead_of_json(bytes).map(str::to_owned);
+        refuse(file, "file", "JSON", kind.unwrap_or_else(|| error.to_string()))
+    })
 }
 
 fn refuse(file: &str, key: &str, expected: &str, got: impl ToString) -> ModelError {

@@ -66,15 +66,15 @@ pub struct BackendInfo {
     pub threads: usize,
 }
 
-/// Where an executor's bytes are.
+/// Where an executor's bytes are. In 64 bits: a GPU's memory may be larger than a browser's addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
     /// Weights as the executor holds them.
-    pub weights: usize,
+    pub weights: u64,
     /// States: the KV cache.
-    pub states: usize,
+    pub states: u64,
     /// Temporaries, inputs, outputs, staging.
-    pub scratch: usize,
+    pub scratch: u64,
 }
 
 /// Whether a run has ended.
@@ -118,7 +118,7 @@ pub enum ExecError {
         /// What was to be allocated.
         what: String,
         /// Its size.
-        bytes: usize,
+        bytes: u64,
         /// What the person can do.
         advice: &'static str,
     },
@@ -178,7 +178,8 @@ pub trait Executor {
     async fn finish_weights(&mut self) -> Result<(), ExecError>;
 
     /// Makes a plan ready for runs of up to `max_tokens` tokens: buffers, pipelines, bind groups. Weights, inputs and states
-    /// are found by their names; states and inputs are made on first sight.
+    /// are found by their names; states and inputs are made on first sight. Plans that are prepared already, and what inputs and
+    /// states hold, stay as they are, whether this succeeds or not.
     fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError>;
 
     /// Writes the first bytes of an input value or a state of any prepared plan.
@@ -197,6 +198,17 @@ pub trait Executor {
 
     /// Reads the bytes of a value of a plan: an output after its run, or a state.
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError>;
+
+    /// The lowest position whose keys or values were no numbers (NaN or an infinity) when they were written into a cache, as far as the
+    /// last [`read`](Executor::read) has told: of all runs before it, since the last [`forget_fault`](Executor::forget_fault). It comes
+    /// with what is read, so that nobody waits for it.
+    fn fault(&self) -> Option<usize>;
+
+    /// The same of all runs so far, for who reads nothing of them.
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError>;
+
+    /// Begins anew: those positions will be written again, or never be read.
+    fn forget_fault(&mut self);
 }
 
 /// Bytes that a weight must have, checked once for every executor.

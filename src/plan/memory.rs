@@ -1,22 +1,25 @@
-//! Gives the temporaries of a plan their buffers: two share one when no step needs both.
+//! Gives the temporaries of a plan their buffers: two of the same type share one when no step needs both.
 //!
 //! A buffer is never shared by an input and an output of the same step: WebGPU forbids one buffer bound read-only and
 //! read-write in a dispatch, and no kernel is written to run in place.
 
 use super::{Extent, Plan, Storage};
+use crate::tensor::DType;
 
 /// Which buffer each temporary lies in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// Bytes of each shared buffer.
-    pub buffer_bytes: Vec<usize>,
+    pub buffer_bytes: Vec<u64>,
+    /// Element type of each shared buffer: an executor that keeps numbers by their type can't take another one's memory.
+    pub buffer_dtype: Vec<DType>,
     /// Buffer of each value of the plan, by its id; `None` for values that are no temporaries.
     pub buffer_of: Vec<Option<usize>>,
 }
 
 impl Assignment {
     /// Bytes of all shared buffers.
-    pub fn total_bytes(&self) -> usize {
+    pub fn total_bytes(&self) -> u64 {
         self.buffer_bytes.iter().sum()
     }
 }
@@ -30,7 +33,7 @@ pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
             last_use[id.0 as usize] = index;
         }
     }
-    let mut assignment = Assignment { buffer_bytes: Vec::new(), buffer_of: vec![None; plan.values.len()] };
+    let mut assignment = Assignment { buffer_of: vec![None; plan.values.len()], ..Assignment::default() };
     let mut free: Vec<usize> = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for &id in &step.outputs {
@@ -38,10 +41,12 @@ pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
             if plan.value(id).storage != Storage::Temp || assignment.buffer_of[slot].is_some() {
                 continue;
             }
-            let bytes = plan.operand(id, largest).elements() * plan.value(id).dtype.block_bytes();
+            let operand = plan.operand(id, largest);
+            let (bytes, dtype) = (operand.bytes(), operand.dtype);
             let size = |&&buffer: &&usize| assignment.buffer_bytes[buffer];
-            let fitting = free.iter().filter(|buffer| size(buffer) >= bytes).min_by_key(size).copied();
-            let chosen = fitting.or_else(|| free.iter().max_by_key(size).copied());
+            let of_type = || free.iter().filter(|&&buffer| assignment.buffer_dtype[buffer] == dtype);
+            let fitting = of_type().filter(|buffer| size(buffer) >= bytes).min_by_key(size).copied();
+            let chosen = fitting.or_else(|| of_type().max_by_key(size).copied());
             let buffer = match chosen {
                 Some(buffer) => {
                     free.retain(|&other| other != buffer);
@@ -50,6 +55,7 @@ pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
                 }
                 None => {
                     assignment.buffer_bytes.push(bytes);
+                    assignment.buffer_dtype.push(dtype);
                     assignment.buffer_bytes.len() - 1
                 }
             };

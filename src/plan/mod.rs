@@ -101,6 +101,11 @@ impl Plan {
         self.values.iter().position(|value| value.name == name).map(|index| ValueId(index as u32))
     }
 
+    /// The weights that it reads.
+    pub fn weights(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter().filter(|value| value.storage == Storage::Weight)
+    }
+
     /// Adds a value. Weights, inputs and states are found again by their name, so that adding one twice gives the same id.
     pub fn add(&mut self, storage: Storage, name: &str, dtype: DType, rows: Rows, cols: usize) -> ValueId {
         if storage != Storage::Temp

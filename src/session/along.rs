@@ -2,6 +2,9 @@
 
 use super::{Head, Session, SessionError, score};
 
+/// What an abort ends.
+pub(super) const OPERATION: &str = "reading";
+
 impl Session {
     /// Runs `ids` as a text from position 0 and gives `each` the logits after every token from index `first` on, with the index.
     /// Only what the caches do not hold of the tokens before `first` is run; an answer that was being written is dropped. Cancels
@@ -17,8 +20,9 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.generation = None;
         self.check_prompt(ids)?;
+        self.forget_unread().await?;
         let first = first.min(ids.len() - 1);
-        self.put_back(&ids[..=first])?;
+        self.put_back(&ids[..=first]).await?;
         let mut pos = self.held.reusable(&ids[..=first]);
         while pos < ids.len() {
             let (head, end) = match first.checked_sub(pos) {
@@ -28,17 +32,15 @@ impl Session {
             };
             let ready = self.run(head, &ids[pos..end], pos).await?;
             if head != Head::None {
-                let logits = self.read_f32(ready).await?;
+                let logits = self.read_logits(ready).await?;
                 let vocabulary = logits.len() / (end - pos);
                 for (offset, row) in logits.chunks_exact(vocabulary.max(1)).enumerate() {
                     each(pos + offset, row);
+                    self.model.pause(OPERATION).await?;
                 }
             }
             pos = end;
-            (self.model.host.breathe)().await;
-            if self.model.host.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled { operation: "reading" });
-            }
+            self.model.pause(OPERATION).await?;
         }
         Ok(())
     }

@@ -181,4 +181,16 @@ impl Executor for AnyExecutor {
     async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
         delegate!(self, executor => executor.read(plan, value).await)
     }
+
+    fn fault(&self) -> Option<usize> {
+        delegate!(self, executor => executor.fault())
+    }
+
+    async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
+        delegate!(self, executor => executor.find_fault().await)
+    }
+
+    fn forget_fault(&mut self) {
+        delegate!(self, executor => executor.forget_fault())
+    }
 }

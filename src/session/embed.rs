@@ -3,6 +3,10 @@
 //! The texts of a batch are sorted by length and packed one behind the other, as many as a run takes; there is no padding, and no
 //! text sees another.
 
+use std::hash::Hasher;
+
+use twox_hash::XxHash64;
+
 use super::backend::Chosen;
 use super::load::ModelHead;
 use super::loaded::Loaded;
@@ -11,7 +15,8 @@ use crate::model;
 use crate::model::blocks::names;
 use crate::model::config::{Encoder, Pooling};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{ExecError, Executor, Extent, ValueId};
+use crate::plan::{ExecError, Executor, Extent, Precision, ValueId};
+use crate::tensor::first_not_finite;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that one run takes, unless a single text has more.
@@ -25,6 +30,7 @@ pub struct Embedder {
     encoder: Encoder,
     /// Tokens that a text is cut to.
     max_tokens: usize,
+    identity: u64,
     plan: PlanId,
     output: ValueId,
 }
@@ -55,7 +61,9 @@ impl Embedder {
         host: Host,
         head: ModelHead,
         max_tokens: usize,
+        precision: Precision,
     ) -> Result<Self, SessionError> {
+        let identity = identity(head.fingerprint, max_tokens, precision);
         let mut model = Loaded::new(chosen, host, head);
         let missing =
             |what| ExecError::Unknown { operation: "prepare", what, name: names::EMBEDDINGS.to_owned() };
@@ -63,7 +71,7 @@ impl Embedder {
         let plan = model::build_encoder(&model.config, &model.tensors, RUN_TEXTS)?;
         let output = plan.find(names::EMBEDDINGS).ok_or_else(|| missing("output"))?;
         let plan = model.executor.prepare(&plan, RUN_TOKENS.max(max_tokens))?;
-        Ok(Embedder { model, encoder, max_tokens, plan, output })
+        Ok(Embedder { model, encoder, max_tokens, identity, plan, output })
     }
 
     /// Facts for people. The context is what a text is cut to; there is no cache.
@@ -79,6 +87,12 @@ impl Embedder {
     /// Tokens that a text is cut to, those around it included.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// What tells this model's vectors from those of others: its files, the arithmetic, and what a text is cut to. Backends agree up to
+    /// rounding.
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Where the bytes are.
@@ -99,7 +113,7 @@ impl Embedder {
     /// The vectors of some texts, in their order; a text of more than [`max_tokens`](Embedder::max_tokens) is cut.
     ///
     /// # Errors
-    /// A text that the vocabulary can't encode, a failing run, or an abort.
+    /// A text that the vocabulary can't encode, a failing run, a vector that is no number, or an abort.
     pub async fn embed<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Embeddings, SessionError> {
         self.model.host.cancel.reset();
         let started = self.model.host.now();
@@ -107,6 +121,7 @@ impl Embedder {
         let mut sequences = Vec::with_capacity(texts.len());
         for text in texts {
             sequences.push(self.encode(text.as_ref(), &mut stats)?);
+            self.model.pause("embedding").await?;
         }
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(sequences[index].len()));
@@ -117,6 +132,9 @@ impl Embedder {
             let ids: Vec<&[u32]> = run.iter().map(|&index| sequences[index].as_slice()).collect();
             let rows = self.run(&ids).await?;
             for (&index, row) in run.iter().zip(rows.chunks_exact(self.model.config.width)) {
+                if first_not_finite(row).is_some() {
+                    return Err(SessionError::BadNumbers { what: "the vector of text", at: index });
+                }
                 vectors[index] = row.to_vec();
             }
             rest = behind;
@@ -166,6 +184,13 @@ impl Embedder {
         self.model.run(self.plan, Extent { tokens: ids.len(), pos: 0 }, "embedding").await?;
         Ok(bytemuck::pod_collect_to_vec(&self.model.executor.read(self.plan, self.output).await?))
     }
+}
+
+fn identity(fingerprint: u64, max_tokens: usize, precision: Precision) -> u64 {
+    let mut hash = XxHash64::with_seed(fingerprint);
+    hash.write(&(max_tokens as u64).to_le_bytes());
+    hash.write(&[u8::from(precision == Precision::Exact)]);
+    hash.finish()
 }
 
 /// How many of the first of these sequences one run takes.

@@ -57,6 +57,17 @@ pub enum SessionError {
     /// Bytes that are no conversation of this session.
     #[error(transparent)]
     Saved(#[from] SavedError),
+    /// The model computed something that is no number: from its file, or because its numbers outgrow a type.
+    #[error(
+        "{what} {at}: expected numbers, got NaN or an infinity: the model file is damaged or was made wrongly, or its numbers are too \
+         large for a cache in f16 (try f32)"
+    )]
+    BadNumbers {
+        /// What is no number.
+        what: &'static str,
+        /// Position in the sequence of tokens, or index among the texts.
+        at: usize,
+    },
     /// Somebody asked to stop.
     #[error("{operation} was stopped")]
     Cancelled {
@@ -78,6 +89,7 @@ impl SessionError {
             SessionError::Context { .. } => "ERR_CONTEXT",
             SessionError::Option { .. } => "ERR_BAD_ARGUMENT",
             SessionError::Saved(error) => error.code(),
+            SessionError::BadNumbers { .. } => "ERR_BAD_LOGITS",
             SessionError::Cancelled { .. } => "ERR_ABORTED",
         }
     }

@@ -9,6 +9,7 @@ use crate::formats::Reader;
 use crate::formats::gguf::{Metadata, SplitSet};
 use crate::model::arch::Body;
 use crate::model::blocks::names;
+use crate::model::unread::Readable;
 use crate::model::{self, Config, Head, PlanOptions, hf};
 use crate::plan::executor::BackendKind;
 use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Storage, ValueId, memory};
@@ -56,9 +57,12 @@ pub struct Forecaster {
     reader: Reader,
     /// Of the current part.
     file_len: Option<u64>,
-    /// The parts before the current one, their tensors by GGUF's names, and their lengths together.
+    /// The parts before the current one, and their lengths together.
     parts: SplitSet,
+    /// Their tensors that a plan reads, by GGUF's names; all of them, where the metadata makes no model.
     tensors: Vec<TensorDesc>,
+    /// What plans read, once the metadata is known.
+    readable: Option<Readable>,
     file_bytes: u64,
     chosen: Option<Chosen>,
     failure: Option<SessionError>,
@@ -93,6 +97,7 @@ impl Forecaster {
             file_len,
             parts: SplitSet::new(),
             tensors: Vec::new(),
+            readable: None,
             file_bytes: 0,
             chosen,
             failure,
@@ -169,10 +174,29 @@ impl Forecaster {
         {
             self.failure.get_or_insert(error.into());
         }
-        let safetensors = self.beside.is_some();
-        let tensors = self.reader.tensors().unwrap_or_default();
-        self.tensors.extend(tensors.iter().filter_map(|tensor| load::by_gguf_name(tensor, safetensors)));
+        self.take_tensors();
         self.file_bytes += self.file_len.or_else(|| self.end_of_data()).unwrap_or(0);
+    }
+
+    /// The tensors of the current part, and whether any of them is one that no plan reads.
+    fn take_tensors(&mut self) {
+        if self.readable.is_none() {
+            let metadata = self.beside.as_ref().unwrap_or_else(|| self.parts.metadata());
+            // What is wrong with the metadata is said when the model is weighed.
+            self.readable =
+                Config::from_metadata(metadata).ok().and_then(|config| Readable::of(&config).ok());
+        }
+        let read = self.readable.as_ref().map(|readable| readable.tensors_of(&self.reader));
+        match read {
+            Some(Ok(tensors)) => self.tensors.extend(tensors.into_iter().flatten()),
+            failed => {
+                let tensors = self.reader.tensors().unwrap_or_default();
+                self.tensors.extend(tensors.iter().map(|tensor| tensor.desc.clone()));
+                if let Some(Err(error)) = failed {
+                    self.failure.get_or_insert(error.into());
+                }
+            }
+        }
     }
 
     /// Where the last tensor ends, if the file's length is not known.
@@ -187,8 +211,7 @@ fn describe(metadata: &Metadata, tensors: &[TensorDesc], forecast: &mut Forecast
     forecast.architecture = text("general.architecture").unwrap_or_default();
     forecast.name = text("general.name").unwrap_or_else(|| forecast.architecture.clone());
     forecast.chat = text("tokenizer.chat_template").is_some();
-    let elements = tensors.iter().filter_map(|desc| desc.shape.elements());
-    forecast.parameters = elements.map(|count| count as u64).sum();
+    forecast.parameters = tensors.iter().map(|desc| desc.shape.count()).sum();
     let file_type: Option<u32> = metadata.get("general.file_type").ok().flatten();
     let by_number = file_type.and_then(|number| FILE_TYPES.iter().find(|(known, _)| *known == number));
     let by_bytes = || main_type(tensors).map_or("", |dtype| dtype.name());
@@ -248,7 +271,7 @@ fn weigh(
     host: &Host,
     chosen: &Chosen,
 ) -> Result<Weighed, SessionError> {
-    let head = load::examine(metadata, Some(tensors), options, host)?;
+    let head = load::examine(load::read_head(metadata, host)?, Some(tensors), options)?;
     let wanted = load::wanted_context(options, &head.config)?;
     let kind = chosen.executor.info().kind;
     let tokenizer = head.tokenizer.bytes().unwrap_or(0) as u64;
@@ -267,7 +290,7 @@ fn weigh(
         if options.context.is_some() || !fits(least)? {
             return Err(ExecError::OutOfMemory {
                 what: "the model".to_owned(),
-                bytes: usize::try_from(fixed + running(context)?).unwrap_or(usize::MAX),
+                bytes: fixed + running(context)?,
                 advice: "take a smaller model or context, or a GPU",
             }
             .into());
@@ -327,8 +350,8 @@ fn running_bytes(
     for plan in &plans {
         for (index, &bytes) in memory::assign(plan, extent).buffer_bytes.iter().enumerate() {
             match shared.get_mut(index) {
-                Some(known) => *known = (*known).max(bytes as u64),
-                None => shared.push(bytes as u64),
+                Some(known) => *known = (*known).max(bytes),
+                None => shared.push(bytes),
             }
         }
     }
@@ -341,8 +364,7 @@ fn running_bytes(
                 continue;
             }
             seen.push(&value.name);
-            let operand = plan.operand(ValueId(index as u32), extent);
-            total += operand.elements() as u64 * operand.dtype.block_bytes() as u64;
+            total += plan.operand(ValueId(index as u32), extent).bytes();
         }
     }
     Ok(total)

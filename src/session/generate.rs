@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Head, MAX_CHUNK, Ready, Session, SessionError};
+use crate::kernel::argmax::NOT_FINITE;
 use crate::sampler::{self, Sampler, Settings};
 use crate::tokenizer::{EncodeOptions, StopMatcher, StreamDecoder, Tokenizer};
 
@@ -235,7 +236,7 @@ impl Session {
     /// The next token, or the end; `None` when there is nothing more to give.
     ///
     /// # Errors
-    /// The device failed. The answer is dropped.
+    /// The device failed, or the model computed something that is no number. The answer is dropped.
     pub async fn next(&mut self) -> Result<Option<Event>, SessionError> {
         let Some(mut generation) = self.generation.take() else { return Ok(None) };
         if generation.finish.is_none() && self.model.host.cancel.is_cancelled() {
@@ -264,6 +265,7 @@ impl Session {
         let head = if greedy { Head::Greedy } else { Head::Logits };
         let written = generation.ids.len() - generation.prompt_tokens;
         let ready = if written == 0 {
+            self.forget_unread().await?;
             if generation.options.reuse {
                 generation.cached_tokens = self.held.reusable(&generation.ids);
             }
@@ -318,10 +320,10 @@ impl Session {
     ) -> Result<(u32, Option<Vec<f32>>), SessionError> {
         if greedy {
             let bytes = self.read_output(ready).await?;
-            let id = bytes.first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
-            return Ok((id, None));
+            let id = bytes.first_chunk().map_or(NOT_FINITE, |bytes| u32::from_le_bytes(*bytes));
+            return if id == NOT_FINITE { Err(self.no_choice(ready)) } else { Ok((id, None)) };
         }
-        let logits = self.read_f32(ready).await?;
+        let logits = self.read_logits(ready).await?;
         let position = generation.ids.len() as u64;
         let id = generation.sampler.sample(&logits, &generation.ids, position)?;
         Ok((id, Some(logits)))

@@ -10,9 +10,10 @@ use super::fingerprint::Fingerprint;
 use super::{Embedder, Host, Session, SessionError, SpanReader};
 use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
 use crate::formats::safetensors::SafetensorsReader;
-use crate::formats::{Reader, TensorInfo, quant};
+use crate::formats::{Reader, quant};
 use crate::model::arch::Body;
 use crate::model::blocks::names;
+use crate::model::unread::Readable;
 use crate::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use crate::plan::executor::WeightId;
 use crate::plan::{ExecError, Executor, Precision};
@@ -85,7 +86,7 @@ enum Target {
     Vector(WeightId, TensorDesc, Vec<u8>),
     /// Gathered for the host.
     Host(TensorDesc, Vec<u8>),
-    /// Read by no plan.
+    /// Harmless, and read by no plan.
     Unused,
 }
 
@@ -102,6 +103,8 @@ pub struct Loader {
     tensors: Vec<TensorDesc>,
     targets: Vec<Target>,
     head: Option<ModelHead>,
+    /// What plans of it read, once the metadata is known.
+    readable: Option<Readable>,
     started: f64,
     header_ms: f64,
     /// Bytes since the event loop last ran.
@@ -132,7 +135,14 @@ impl Loader {
         files: &hf::Files,
         file_len: Option<u64>,
     ) -> Result<Self, SessionError> {
-        Self::with(options, host, Some(hf::metadata(files)?), file_len).await
+        let mut loader = Self::with(options, host, Some(hf::metadata(files)?), file_len).await?;
+        // What lies beside the weights belongs to the model as the beginning of a GGUF file does.
+        for file in
+            [Some(&files.config), Some(&files.tokenizer), files.sentence.as_ref(), files.pooling.as_ref()]
+        {
+            loader.fingerprint.update(file.map(Vec::as_slice).unwrap_or_default());
+        }
+        Ok(loader)
     }
 
     async fn with(
@@ -160,6 +170,7 @@ impl Loader {
             tensors: Vec::new(),
             targets: Vec::new(),
             head: None,
+            readable: None,
             started,
             header_ms: 0.0,
             since_breath: 0,
@@ -233,7 +244,7 @@ impl Loader {
     pub async fn finish_embedder(self) -> Result<Embedder, SessionError> {
         let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
         let longest = wanted_context(&options, &head.config)?;
-        Embedder::new(chosen, host, head, longest)
+        Embedder::new(chosen, host, head, longest, options.precision)
     }
 
     /// As [`finish`](Loader::finish), for an encoder with a head that marks answers.
@@ -251,14 +262,24 @@ impl Loader {
         self.tensors.iter().any(|desc| desc.name.strip_suffix(".weight") == Some(names::EDGE_HEAD))
     }
 
+    /// That every byte of every part has come.
+    ///
+    /// # Errors
+    /// The last part is cut off, or the others of a split model did not come.
+    pub fn check_complete(&self) -> Result<(), SessionError> {
+        self.reader.finish()?;
+        if self.beside.is_none() {
+            self.parts.finish()?;
+        }
+        Ok(())
+    }
+
     async fn complete(
         mut self,
         wanted: Body,
     ) -> Result<(LoadOptions, Chosen, Host, ModelHead), SessionError> {
+        self.check_complete()?;
         self.finish_part().await?;
-        if self.beside.is_none() {
-            self.parts.finish()?;
-        }
         let Some(mut head) = self.head else {
             return Err(SessionError::Cancelled { operation: "loading" });
         };
@@ -314,7 +335,6 @@ impl Loader {
 
     /// The header of a part is there: the first one also has the metadata.
     fn take_header(&mut self) -> Result<(), SessionError> {
-        let Some(tensors) = self.reader.tensors() else { return Ok(()) };
         let metadata = match (&self.beside, self.reader.gguf()) {
             (Some(beside), _) => beside,
             (None, Some(header)) => {
@@ -323,14 +343,22 @@ impl Loader {
             }
             (None, None) => return Ok(()),
         };
-        let descs: Vec<Option<TensorDesc>> =
-            tensors.iter().map(|tensor| by_gguf_name(tensor, self.beside.is_some())).collect();
-        self.tensors.extend(descs.iter().flatten().cloned());
+        let first = match self.head {
+            None => Some(read_head(metadata, &self.host)?),
+            Some(_) => None,
+        };
+        let readable = match (&first, &mut self.readable) {
+            (Some(head), readable) => readable.insert(Readable::of(&head.config)?),
+            (None, Some(readable)) => readable,
+            (None, None) => return Ok(()),
+        };
         // Everything that can be refused is refused before memory is taken and anybody waits for weights.
-        if self.head.is_none() {
+        let descs = readable.tensors_of(&self.reader)?;
+        self.tensors.extend(descs.iter().flatten().cloned());
+        if let Some(head) = first.or_else(|| self.head.take()) {
             let whole = self.beside.is_some() || self.parts.missing() == 0;
             let tensors = whole.then(|| self.tensors.clone());
-            self.head = Some(examine(metadata, tensors, &self.options, &self.host)?);
+            self.head = Some(examine(head, tensors, &self.options)?);
         }
         for desc in descs {
             self.targets.push(match desc {
@@ -342,20 +370,12 @@ impl Loader {
     }
 }
 
-/// A tensor by GGUF's name; `None` for one of a safetensors file that no plan reads.
-pub(super) fn by_gguf_name(tensor: &TensorInfo, safetensors: bool) -> Option<TensorDesc> {
-    let desc = tensor.desc.clone();
-    if safetensors { Some(TensorDesc { name: hf::gguf_name(&desc.name)?, ..desc }) } else { Some(desc) }
-}
-
-/// Reads the metadata, and refuses what can't run; without tensors, what can be said without them.
+/// Refuses what can't run; without tensors, what can be said without them.
 pub(super) fn examine(
-    metadata: &Metadata,
+    mut head: ModelHead,
     tensors: Option<Vec<TensorDesc>>,
     options: &LoadOptions,
-    host: &Host,
 ) -> Result<ModelHead, SessionError> {
-    let mut head = read_head(metadata, host)?;
     let context = wanted_context(options, &head.config)?;
     if let Some(tensors) = tensors {
         head.tensors = tensors;
@@ -393,7 +413,7 @@ pub(super) fn wanted_context(options: &LoadOptions, config: &Config) -> Result<u
 }
 
 /// The metadata of a model: configuration and tokenizer.
-fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
+pub(super) fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
     let config = Config::from_metadata(metadata)?;
     let before = host.now();
     let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);

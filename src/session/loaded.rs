@@ -22,11 +22,17 @@ pub(super) struct Loaded {
     pub tensors: Vec<TensorDesc>,
     pub tokenizer: Arc<Tokenizer>,
     pub timings: LoadTimings,
+    /// When the event loop last ran, as far as this model knows.
+    breathed_at: f64,
 }
+
+/// Milliseconds after which a run is not begun before the event loop has run: what is left of a slice would be too short.
+const DUE_MS: f64 = SLICE_MS * 0.75;
 
 impl Loaded {
     pub fn new(chosen: Chosen, host: Host, head: ModelHead) -> Self {
         Loaded {
+            breathed_at: host.now(),
             executor: chosen.executor,
             reason: chosen.reason,
             host,
@@ -40,12 +46,12 @@ impl Loaded {
 
     /// Facts for people, of a model that takes so many tokens and keeps nothing of them.
     pub fn info(&self, context: usize) -> SessionInfo {
-        let weights = |count: fn(&TensorDesc) -> Option<usize>| self.tensors.iter().filter_map(count).sum();
+        let bytes = self.tensors.iter().filter_map(TensorDesc::bytes);
         SessionInfo {
             name: self.name.clone(),
             architecture: self.config.arch.name,
-            parameters: weights(|desc| desc.shape.elements()),
-            weight_bytes: weights(TensorDesc::bytes),
+            parameters: self.tensors.iter().map(|desc| desc.shape.count()).sum(),
+            weight_bytes: bytes.map(|bytes| bytes as u64).sum(),
             vocabulary: self.tokenizer.vocab_size() as usize,
             context,
             trained_context: self.config.context,
@@ -64,26 +70,52 @@ impl Loaded {
     }
 
     /// Runs a plan whose inputs are written, letting the event loop in between; the longest time in milliseconds that the device was
-    /// not left. `operation` is what an abort has ended.
+    /// not left. `operation` is what an abort has ended. Runs that follow each other share a slice, so that an abort is heard however
+    /// short each of them is.
     pub async fn run(
         &mut self,
         plan: PlanId,
         extent: Extent,
         operation: &'static str,
     ) -> Result<f64, SessionError> {
+        self.pause(operation).await?;
         self.executor.begin(plan, extent)?;
         let mut longest: f64 = 0.0;
         loop {
             let before = self.host.now();
-            let progress = self.executor.advance(SLICE_MS).await?;
+            let left = (SLICE_MS - (before - self.breathed_at)).clamp(1.0, SLICE_MS);
+            let progress = self.executor.advance(left).await?;
             longest = longest.max(self.host.now() - before);
             if progress == Progress::Done {
                 return Ok(longest);
             }
-            (self.host.breathe)().await;
-            if self.host.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled { operation });
-            }
+            self.breathe().await;
+            self.check_cancel(operation)?;
+        }
+    }
+
+    /// Between two pieces of work: lets the event loop run where it is time, and ends the work where somebody asked for that.
+    pub async fn pause(&mut self, operation: &'static str) -> Result<(), SessionError> {
+        self.breathe_if_due().await;
+        self.check_cancel(operation)
+    }
+
+    /// Lets the event loop run where it is time, in work that can't be ended halfway.
+    pub async fn breathe_if_due(&mut self) {
+        if self.host.now() - self.breathed_at >= DUE_MS {
+            self.breathe().await;
+        }
+    }
+
+    async fn breathe(&mut self) {
+        (self.host.breathe)().await;
+        self.breathed_at = self.host.now();
+    }
+
+    fn check_cancel(&self, operation: &'static str) -> Result<(), SessionError> {
+        match self.host.cancel.is_cancelled() {
+            true => Err(SessionError::Cancelled { operation }),
+            false => Ok(()),
         }
     }
 }

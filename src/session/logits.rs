@@ -12,7 +12,8 @@ impl Session {
         self.generation = None;
         self.check_prompt(ids)?;
         self.model.host.cancel.reset();
+        self.forget_unread().await?;
         let ready = self.prefill(Head::Logits, ids, 0, largest_chunk.max(1)).await?;
-        self.read_f32(ready).await
+        self.read_logits(ready).await
     }
 }

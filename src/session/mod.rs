@@ -4,6 +4,7 @@ mod along;
 pub mod backend;
 mod embed;
 mod error;
+mod faults;
 mod fingerprint;
 mod forecast;
 mod generate;
@@ -33,7 +34,7 @@ pub use spans::SpanReader;
 use crate::model::blocks::names;
 use crate::model::{self, Head, PlanOptions, rope};
 use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, ValueId};
+use crate::plan::{BackendInfo, Executor, Extent, Plan, ValueId};
 use crate::tensor::DType;
 use crate::tokenizer::Tokenizer;
 use backend::Chosen;
@@ -57,6 +58,10 @@ const LONG_SLICE_MS: f64 = 100.0;
 struct Ready {
     plan: PlanId,
     output: Option<ValueId>,
+    /// Rows of logits that the run gave.
+    rows: usize,
+    /// Position of the first of them.
+    first_row: usize,
 }
 
 /// A model that answers.
@@ -76,6 +81,8 @@ pub struct Session {
     held: Held,
     /// Beside them: stretches of prompts that come again.
     shelves: Shelves,
+    /// First position of the runs that nobody has read from since.
+    unread: Option<usize>,
     /// Tokens that went through the model since it was loaded.
     tokens_run: u64,
 }
@@ -88,9 +95,9 @@ pub struct SessionInfo {
     /// Architecture.
     pub architecture: &'static str,
     /// Number of weights.
-    pub parameters: usize,
+    pub parameters: u64,
     /// Bytes of weights in the file.
-    pub weight_bytes: usize,
+    pub weight_bytes: u64,
     /// Size of the vocabulary.
     pub vocabulary: usize,
     /// Positions that the cache holds.
@@ -133,6 +140,7 @@ impl Session {
             generation: None,
             held: Held::default(),
             shelves: Shelves::default(),
+            unread: None,
             tokens_run: 0,
         };
         session.held = Held::new(session.ring());
@@ -176,6 +184,11 @@ impl Session {
         self.tokens_run
     }
 
+    /// Tokens of a prompt that the caches hold already, and that need not run again.
+    pub fn reusable(&self, ids: &[u32]) -> usize {
+        self.held.reusable(ids)
+    }
+
     fn max_tokens(&self) -> usize {
         MAX_CHUNK.min(self.context)
     }
@@ -211,7 +224,8 @@ impl Session {
             Head::AllLogits => score::CHUNK.min(self.max_tokens()),
             _ => self.max_tokens(),
         };
-        let ready = Ready { plan: self.model.executor.prepare(&plan, max_tokens)?, output };
+        let plan = self.model.executor.prepare(&plan, max_tokens)?;
+        let ready = Ready { plan, output, rows: 1, first_row: 0 };
         self.ready.push((head, ready));
         Ok(ready)
     }
@@ -241,13 +255,18 @@ impl Session {
         let ready = self.prepared(head)?;
         self.model.executor.write(names::IDS, bytemuck::cast_slice(ids))?;
         self.held.begin(pos, ids.len());
+        self.unread = Some(self.unread.map_or(pos, |unread| unread.min(pos)));
         let longest = self.model.run(ready.plan, Extent { tokens: ids.len(), pos }, "the run").await?;
         self.held.end(ids);
         self.tokens_run += ids.len() as u64;
         if ids.len() == self.chunk {
             self.adapt_chunk(longest);
         }
-        Ok(ready)
+        let last = ids.len().saturating_sub(1);
+        Ok(match head {
+            Head::AllLogits => Ready { rows: ids.len(), first_row: pos, ..ready },
+            Head::None | Head::Logits | Head::Greedy => Ready { rows: 1, first_row: pos + last, ..ready },
+        })
     }
 
     /// Halves the chunk when a slice held the device for long, doubles it when there is room.
@@ -277,18 +296,5 @@ impl Session {
             self.run(Head::None, &rest[..chunk], pos).await?;
             pos += chunk;
         }
-    }
-
-    /// The output of a run as F32 numbers.
-    async fn read_f32(&mut self, ready: Ready) -> Result<Vec<f32>, SessionError> {
-        let bytes = self.read_output(ready).await?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
-    }
-
-    async fn read_output(&mut self, ready: Ready) -> Result<Vec<u8>, SessionError> {
-        let missing =
-            || ExecError::Unknown { operation: "read", what: "output", name: "of a plan without one".into() };
-        let output = ready.output.ok_or_else(missing)?;
-        Ok(self.model.executor.read(ready.plan, output).await?)
     }
 }

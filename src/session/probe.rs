@@ -57,13 +57,15 @@ fn products(plan: &Plan) -> Vec<TensorDesc> {
 
 /// A weight as wide as the largest of the type of most bytes, with as many rows as make [`WEIGHT_BYTES`].
 fn sample(weights: &[TensorDesc]) -> Option<TensorDesc> {
-    let bytes = |dtype: DType| -> usize {
-        weights.iter().filter(|desc| desc.dtype == dtype).filter_map(TensorDesc::bytes).sum()
+    let bytes = |dtype: DType| -> u64 {
+        let of_type = weights.iter().filter(|desc| desc.dtype == dtype).filter_map(TensorDesc::bytes);
+        of_type.map(|bytes| bytes as u64).sum()
     };
     let largest = weights.iter().max_by_key(|desc| (bytes(desc.dtype), desc.bytes()))?;
     let cols = largest.shape.cols();
     let row = TensorDesc { shape: Shape::new(vec![1, cols]), ..largest.clone() }.bytes()?;
-    let rows = (WEIGHT_BYTES.min(bytes(largest.dtype)) / row.max(1)).max(8);
+    let most = usize::try_from(bytes(largest.dtype)).unwrap_or(usize::MAX);
+    let rows = (WEIGHT_BYTES.min(most) / row.max(1)).max(8);
     Some(TensorDesc { shape: Shape::new(vec![rows, cols]), ..largest.clone() })
 }
 

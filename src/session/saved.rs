@@ -19,6 +19,7 @@
 
 use std::hash::Hasher;
 
+use half::f16;
 use thiserror::Error;
 use twox_hash::XxHash64;
 
@@ -131,8 +132,10 @@ impl Session {
         self.generation = None;
         self.model.host.cancel.reset();
         self.check_prompt(&ids)?;
+        self.forget_unread().await?;
         let from = self.held.reusable(&ids);
         self.prefill(Head::None, &ids, from, super::MAX_CHUNK).await?;
+        self.check_unread().await?;
         Ok(ids.len())
     }
 
@@ -141,6 +144,7 @@ impl Session {
     /// # Errors
     /// Nothing was said yet, or the device failed.
     pub async fn export(&mut self) -> Result<Vec<u8>, SessionError> {
+        self.check_unread().await?;
         let (ids, oldest) = (self.held.ids().to_vec(), self.held.oldest());
         if ids.is_empty() {
             return Err(SavedError::Empty.into());
@@ -163,6 +167,7 @@ impl Session {
             };
             let value = plan.find(&cache.name).ok_or_else(unknown)?;
             let state = self.model.executor.read(ready.plan, value).await?;
+            self.model.breathe_if_due().await;
             for head in 0..cache.heads {
                 for position in if cache.local { oldest } else { 0 }..ids.len() {
                     out.extend(state.get(cache.slot(head, position)).ok_or_else(unknown)?);
@@ -209,7 +214,13 @@ impl Session {
         if !self.windows_fit(tokens, kept) {
             return Err(damaged("a whole window of each local layer", "a part of it"));
         }
+        if !self.all_finite(&bytes[HEADER + 4 * tokens..bytes.len() - CHECKSUM]) {
+            return Err(damaged("keys and values that are numbers", "NaN or an infinity"));
+        }
         self.generation = None;
+        // What earlier runs wrote is written over.
+        self.unread = None;
+        self.model.executor.forget_fault();
         self.held.replace(Vec::new(), 0);
         let mut at = HEADER + 4 * tokens;
         for cache in caches {
@@ -266,6 +277,14 @@ impl Session {
             return Err(damaged(whole, format!("{tokens} tokens from {oldest} on")));
         }
         Ok(header)
+    }
+
+    /// Whether bytes of caches are all numbers.
+    fn all_finite(&self, bytes: &[u8]) -> bool {
+        match self.kv {
+            DType::F16 => bytes.as_chunks::<2>().0.iter().all(|half| f16::from_le_bytes(*half).is_finite()),
+            _ => bytes.as_chunks::<4>().0.iter().all(|number| f32::from_le_bytes(*number).is_finite()),
+        }
     }
 
     /// Type of the cache, layers, key-value heads, width of a head.

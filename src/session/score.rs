@@ -33,6 +33,7 @@ impl Session {
     ) -> Result<Score, SessionError> {
         self.generation = None;
         self.model.host.cancel.reset();
+        self.forget_unread().await?;
         // Without a BOS there is nothing before a window's first token, and it can't be scored.
         let unscored = usize::from(self.model.tokenizer.bos().is_none());
         if context < 2 + unscored || context > self.context {
@@ -69,7 +70,7 @@ impl Session {
         let mut pos = 0;
         for chunk in sequence.chunks(CHUNK) {
             let ready = self.run(Head::AllLogits, chunk, pos).await?;
-            let logits = self.read_f32(ready).await?;
+            let logits = self.read_logits(ready).await?;
             let vocabulary = logits.len() / chunk.len();
             for (row, &next) in logits.chunks_exact(vocabulary).zip(&sequence[pos + 1..]) {
                 let missing = || ExecError::Unknown {
@@ -79,6 +80,7 @@ impl Session {
                 };
                 let chosen = row.get(next as usize).ok_or_else(missing)?;
                 total += log_sum_exp(row) - f64::from(*chosen);
+                self.model.pause("scoring").await?;
             }
             pos += chunk.len();
         }

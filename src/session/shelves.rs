@@ -8,11 +8,12 @@ use std::hash::Hasher;
 
 use twox_hash::XxHash64;
 
+use super::along::OPERATION;
 use super::{Head, Session, SessionError};
 use crate::plan::{ExecError, Executor};
 
 /// Bytes of all stretches, at most; those used longest ago go first.
-const ROOM: usize = 64 << 20;
+const ROOM: u64 = 64 << 20;
 /// Stretches that are remembered as offered once.
 const OFFERED: usize = 256;
 
@@ -27,8 +28,9 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn bytes(&self) -> usize {
-        4 * self.ids.len() + self.states.iter().map(Vec::len).sum::<usize>()
+    fn bytes(&self) -> u64 {
+        let states: usize = self.states.iter().map(Vec::len).sum();
+        (4 * self.ids.len() + states) as u64
     }
 }
 
@@ -43,7 +45,7 @@ pub(super) struct Shelves {
 
 impl Shelves {
     /// Bytes of all.
-    pub fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> u64 {
         self.kept.iter().map(Shelf::bytes).sum()
     }
 
@@ -76,10 +78,12 @@ impl Shelves {
         }
     }
 
-    /// Takes out the longest stretch that `ids` begin with, where it begins within the first `common` of them and ends behind those.
+    /// Takes out the longest stretch that `ids` begin with, where it begins within the first `common` of them and spares some behind
+    /// those: the last id runs in any case.
     fn take(&mut self, ids: &[u32], common: usize) -> Option<Shelf> {
+        let spared = |shelf: &Shelf| shelf.ids.len().min(ids.len().saturating_sub(1));
         let fits =
-            |shelf: &Shelf| shelf.from <= common && shelf.ids.len() > common && ids.starts_with(&shelf.ids);
+            |shelf: &Shelf| shelf.from <= common && spared(shelf) > common && ids.starts_with(&shelf.ids);
         let (at, _) =
             self.kept.iter().enumerate().filter(|(_, shelf)| fits(shelf)).max_by_key(|(_, s)| s.ids.len())?;
         Some(self.kept.remove(at))
@@ -106,6 +110,7 @@ impl Session {
                 || ExecError::Unknown { operation: "shelve", what: "cache", name: cache.name.clone() };
             let value = plan.find(&cache.name).ok_or_else(unknown)?;
             let state = self.model.executor.read(ready.plan, value).await?;
+            self.model.pause(OPERATION).await?;
             let mut rows = Vec::new();
             for head in 0..cache.heads {
                 for position in from..ids.len() {
@@ -119,13 +124,18 @@ impl Session {
     }
 
     /// Puts back the stretches that spare most of `ids`, where some are kept.
-    pub(super) fn put_back(&mut self, ids: &[u32]) -> Result<(), SessionError> {
-        while let Some(shelf) = self.shelves.take(ids, self.held.reusable(ids)) {
+    pub(super) async fn put_back(&mut self, ids: &[u32]) -> Result<(), SessionError> {
+        let mut common = self.held.reusable(ids);
+        while let Some(shelf) = self.shelves.take(ids, common) {
             let written = self.write_back(&shelf);
             self.shelves.kept.push(shelf);
-            if !written? {
+            let spared = self.held.reusable(ids);
+            // Each has to spare more than the one before, so that this ends.
+            if !written? || spared <= common {
                 break;
             }
+            common = spared;
+            self.model.pause(OPERATION).await?;
         }
         Ok(())
     }
@@ -186,12 +196,16 @@ mod tests {
         shelves.keep(shelf(&[1, 9, 3, 4, 5], 2, 8));
         assert!(shelves.take(&[1, 2, 3, 4, 5], 0).is_none(), "what is before it is not held");
         assert!(shelves.take(&[1, 2, 3, 4, 5], 4).is_none(), "it spares nothing");
+        assert!(
+            shelves.take(&[1, 2, 3, 4], 3).is_none(),
+            "it spares nothing but the last, which runs in any case"
+        );
         assert!(shelves.take(&[1, 9, 3, 4, 5], 1).is_none(), "it begins further on");
         let taken = shelves.take(&[1, 2, 3, 4, 5], 1).map(|shelf| shelf.ids);
         assert_eq!(taken, Some(vec![1, 2, 3, 4]));
-        shelves.keep(shelf(&[7], 0, ROOM + 1));
+        shelves.keep(shelf(&[7], 0, ROOM as usize + 1));
         assert_eq!(shelves.kept.len(), 2, "what is larger than the room is not kept");
-        shelves.keep(shelf(&[8], 0, ROOM - 100));
+        shelves.keep(shelf(&[8], 0, ROOM as usize - 100));
         assert_eq!(shelves.kept.len(), 3);
         shelves.keep(shelf(&[9], 0, 100));
         assert!(shelves.bytes() <= ROOM && shelves.kept.last().is_some_and(|last| last.ids == [9]));

@@ -13,6 +13,7 @@ use crate::model::blocks::names;
 use crate::model::{self, ModelError};
 use crate::plan::executor::{MemoryUse, PlanId};
 use crate::plan::{ExecError, Executor, Extent, ValueId};
+use crate::tensor::first_not_finite;
 use crate::tokenizer::{EncodeOptions, Tokenizer};
 
 /// Tokens that a window takes over from the one before it; at most half of its own.
@@ -112,6 +113,7 @@ impl SpanReader {
             let tokens = self.model.tokenizer.encode(text.get(word.clone()).unwrap_or_default(), plain)?;
             words.resize(words.len() + tokens.len(), word);
             ids.extend(tokens);
+            self.model.pause("reading").await?;
         }
         // [CLS], and [SEP] behind each.
         let room = self.max_tokens.saturating_sub(question.len() + 3);
@@ -166,6 +168,10 @@ impl SpanReader {
         let bytes = self.model.executor.read(self.plan, self.output).await?;
         let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         let (pairs, _) = numbers.as_chunks::<2>();
+        let read = &numbers[..numbers.len().min(2 * ids.len())];
+        if let Some(index) = first_not_finite(read) {
+            return Err(SessionError::BadNumbers { what: "the scores of token", at: index / 2 });
+        }
         Ok(pairs.get(..ids.len()).unwrap_or_default().to_vec())
     }
 }

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod message;
+mod overflow;
 mod template;
 
 use thiserror::Error;
@@ -12,6 +13,7 @@ use thiserror::Error;
 pub use crate::jinja::Data;
 pub use calendar::LocalTime;
 pub use message::{Conversation, Message};
+pub use overflow::{Fitted, Overflow};
 pub use template::{ChatTemplate, special_texts};
 
 use crate::jinja::JinjaError;
@@ -84,8 +86,28 @@ pub fn start_with<'m>(
     options: GenerateOptions,
     now: LocalTime,
 ) -> Result<(), ChatError> {
-    let ids = ids(session, template, conversation.into(), now)?;
-    Ok(session.start_ids(ids, options)?)
+    start_fitted(session, template, conversation, options, Overflow::Error, now).map(drop)
+}
+
+/// As [`start_with`], for a conversation that may have outgrown the context. Says how many of its oldest turns were left out.
+///
+/// # Errors
+/// As [`start_with`]; with [`Overflow::Trim`] still `ERR_CONTEXT` where the last turn alone does not fit.
+pub fn start_fitted<'m>(
+    session: &mut Session,
+    template: &ChatTemplate,
+    conversation: impl Into<Conversation<'m>>,
+    options: GenerateOptions,
+    overflow: Overflow,
+    now: LocalTime,
+) -> Result<usize, ChatError> {
+    let conversation = conversation.into();
+    let Fitted { ids, dropped_turns } = match overflow {
+        Overflow::Error => Fitted { ids: ids(session, template, conversation, now)?, dropped_turns: 0 },
+        Overflow::Trim => overflow::fit(session, template, conversation, options.max_tokens, now)?,
+    };
+    session.start_ids(ids, options)?;
+    Ok(dropped_turns)
 }
 
 /// The tokens that a conversation becomes.

@@ -8,9 +8,11 @@ use crate::formats::quant::{dequantise, quantise};
 use crate::formats::safetensors::SafetensorsReader;
 use crate::formats::{FormatError, Reader, TensorInfo};
 use crate::model::blocks::names;
-use crate::model::hf;
+use crate::model::unread::Readable;
+use crate::model::{Config, hf};
+use crate::plan::ExecError;
 use crate::session::SessionError;
-use crate::tensor::{DType, TensorDesc};
+use crate::tensor::{DType, TensorDesc, first_not_finite};
 use crate::tokenizer::Tokenizer;
 
 /// Types that a model can be written in, with the name that people give and GGUF's `general.file_type`.
@@ -120,9 +122,13 @@ impl Quantiser {
             && let Some(tensors) = self.reader.tensors()
         {
             let output = match (&self.beside, self.reader.gguf()) {
-                (Some(beside), _) => Output::new(self.target, tensors, beside, hf::gguf_name)?,
+                (Some(beside), _) => {
+                    let readable = Readable::of(&Config::from_metadata(beside)?)?;
+                    Output::new(self.target, tensors, beside, readable.tensors_of(&self.reader)?)?
+                }
                 (None, Some(header)) => {
-                    Output::new(self.target, tensors, &header.metadata, |name| Some(name.to_owned()))?
+                    let written = tensors.iter().map(|tensor| Some(tensor.desc.clone())).collect();
+                    Output::new(self.target, tensors, &header.metadata, written)?
                 }
                 (None, None) => return Ok(out),
             };
@@ -149,11 +155,12 @@ impl Quantiser {
 }
 
 impl Output {
+    /// For tensors of a file and what they are called in the one that is written; `None` for those that are left out.
     fn new(
         target: DType,
         tensors: &[TensorInfo],
         metadata: &Metadata,
-        rename: fn(&str) -> Option<String>,
+        written: Vec<Option<TensorDesc>>,
     ) -> Result<Self, SessionError> {
         refuse_split(metadata)?;
         let mut head = GgufHead::new();
@@ -169,7 +176,7 @@ impl Output {
         order.sort_by_key(|(_, info)| info.offset);
         let mut conversions = vec![None; tensors.len()];
         for (index, TensorInfo { desc, .. }) in order {
-            let Some(name) = rename(&desc.name) else { continue };
+            let Some(Some(TensorDesc { name, .. })) = written.get(index).cloned() else { continue };
             let (dtype, fell_back) = type_for(target, desc, &name);
             let bytes = head.tensor(&name, dtype, desc.shape.clone())?;
             if let Some(conversion) = conversions.get_mut(index) {
@@ -193,48 +200,52 @@ impl Output {
     ) -> Result<(), SessionError> {
         let Some(Some(conversion)) = self.tensors.get_mut(tensor) else { return Ok(()) };
         let (from, to) = (conversion.from, conversion.desc.dtype);
-        if from == to {
-            out.extend_from_slice(bytes);
-        } else {
-            self.partial.extend_from_slice(bytes);
-            let cols = conversion.desc.shape.cols();
-            let row_bytes = from.bytes_for(cols).unwrap_or(0).max(1);
-            let whole = self.partial.len() - self.partial.len() % row_bytes;
-            let rows = self.partial.get(..whole).unwrap_or_default();
-            // Whole rows for each thread, and enough of them.
-            let least = TASK_ELEMENTS.div_ceil(cols.max(1));
-            let each = (whole / row_bytes).div_ceil(threads).max(least) * row_bytes;
-            let parts: Vec<&[u8]> = rows.chunks(each).collect();
-            let name = &conversion.desc.name;
-            let done: Vec<Result<Converted, SessionError>> = match parts.as_slice() {
-                [only] => vec![convert_rows(name, from, to, only)],
-                parts => std::thread::scope(|scope| {
-                    let running: Vec<_> = parts
-                        .iter()
-                        .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
-                        .collect();
-                    running
-                        .into_iter()
-                        .map(|thread| {
-                            thread.join().unwrap_or(Err(SessionError::Cancelled { operation: "converting" }))
-                        })
-                        .collect()
-                }),
-            };
-            for part in done {
-                let part = part?;
-                out.extend_from_slice(&part.bytes);
-                conversion.squared_error += part.squared_error;
-                conversion.squares += part.squares;
-            }
-            self.partial.drain(..whole);
+        self.partial.extend_from_slice(bytes);
+        let cols = conversion.desc.shape.cols();
+        let row_bytes = from.bytes_for(cols).unwrap_or(0).max(1);
+        let whole = self.partial.len() - self.partial.len() % row_bytes;
+        let rows = self.partial.get(..whole).unwrap_or_default();
+        // Whole rows for each thread, and enough of them.
+        let least = TASK_ELEMENTS.div_ceil(cols.max(1));
+        let each = (whole / row_bytes).div_ceil(threads).max(least) * row_bytes;
+        let parts: Vec<&[u8]> = rows.chunks(each).collect();
+        let name = &conversion.desc.name;
+        let done: Vec<Result<Converted, SessionError>> = match parts.as_slice() {
+            [only] => vec![convert_rows(name, from, to, only)],
+            parts => std::thread::scope(|scope| {
+                let running: Vec<_> = parts
+                    .iter()
+                    .map(|part| scope.spawn(move || convert_rows(name, from, to, part)))
+                    .collect();
+                running.into_iter().map(|thread| ended(name, thread.join())).collect()
+            }),
+        };
+        for part in done {
+            let part = part?;
+            out.extend_from_slice(&part.bytes);
+            conversion.squared_error += part.squared_error;
+            conversion.squares += part.squares;
         }
+        self.partial.drain(..whole);
         let all = TensorDesc { dtype: from, ..conversion.desc.clone() }.bytes();
         if all == Some(offset + bytes.len()) {
             out.resize(out.len() + self.head.padding(conversion.bytes), 0);
         }
         Ok(())
     }
+}
+
+/// What a thread gave. A panic is a fault of ours, and must not pass for somebody's wish to stop.
+fn ended<T>(name: &str, thread: std::thread::Result<Result<T, SessionError>>) -> Result<T, SessionError> {
+    thread.unwrap_or_else(|_| {
+        Err(ExecError::Mismatch {
+            operation: "conversion",
+            name: name.to_owned(),
+            expected: "a thread that ends".to_owned(),
+            got: "one that panicked: please report this file".to_owned(),
+        }
+        .into())
+    })
 }
 
 /// What some rows became.
@@ -247,20 +258,28 @@ struct Converted {
 fn convert_rows(name: &str, from: DType, to: DType, rows: &[u8]) -> Result<Converted, SessionError> {
     let mut values = vec![0.0; rows.len() / from.block_bytes() * from.block_elements()];
     dequantise(from, rows, &mut values)?;
-    // Scales are F16 too: the largest of a block must fit one.
-    let largest = if matches!(to, DType::F32 | DType::BF16) { f32::MAX } else { f32::from(half::f16::MAX) };
-    if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > largest) {
-        return Err(FormatError::Write {
-            what: format!("tensor {name:?}"),
-            expected: format!("numbers up to {largest:e}, which {to} holds"),
-            got: value.to_string(),
-        }
-        .into());
+    // Scales are F16 too: the largest of a block must fit one. What is taken over as it is fits.
+    let plain = from == to || matches!(to, DType::F32 | DType::BF16);
+    let largest = if plain { f32::MAX } else { f32::from(half::f16::MAX) };
+    let refused = |value: f32| FormatError::Write {
+        what: format!("tensor {name:?}"),
+        expected: format!("numbers up to {largest:e}, which {to} holds"),
+        got: value.to_string(),
+    };
+    if let Some(&value) = values.iter().find(|value| value.is_nan() || value.abs() > largest) {
+        return Err(refused(value).into());
+    }
+    if from == to {
+        return Ok(Converted { bytes: rows.to_vec(), squared_error: 0.0, squares: 0.0 });
     }
     let mut bytes = Vec::with_capacity(to.bytes_for(values.len()).unwrap_or(0));
     quantise(to, &values, &mut bytes)?;
     let mut back = vec![0.0; values.len()];
     dequantise(to, &bytes, &mut back)?;
+    // The largest F32 are rounded to infinity by types with fewer bits.
+    if let Some(index) = first_not_finite(&back) {
+        return Err(refused(values.get(index).copied().unwrap_or_default()).into());
+    }
     let (mut squared_error, mut squares) = (0.0, 0.0);
     for (value, back) in values.iter().zip(&back) {
         let (value, error) = (f64::from(*value), f64::from(value - back));
@@ -304,4 +323,17 @@ fn whole_metadata(files: &hf::Files) -> Result<Metadata, SessionError> {
     let metadata = hf::metadata(files)?;
     let keys = Tokenizer::from_metadata(&metadata)?.gguf_keys();
     Ok(metadata.iter().map(|(key, value)| (key.to_owned(), value.clone())).chain(keys).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_no_abort() {
+        let thread = std::thread::spawn(|| -> Result<(), SessionError> { panic!("a thread of the test") });
+        let error = ended("blk.0.ffn_up.weight", thread.join()).expect_err("it panicked");
+        assert_eq!(error.code(), "ERR_INTERNAL");
+        assert!(error.to_string().contains("blk.0.ffn_up.weight"), "{error}");
+    }
 }

@@ -49,7 +49,8 @@ impl BertJson {
             list => list.as_array()?.as_slice(),
         };
         let largest = vocab.values().chain(added.iter().map(|token| &token["id"]));
-        let count = largest.map(Value::as_u64).try_fold(0, |most, id| Some(most.max(id? + 1)))?;
+        let count =
+            largest.map(Value::as_u64).try_fold(0_u64, |most, id| Some(most.max(id?.checked_add(1)?)))?;
         // Ids with gaps between them are refused: no published vocabulary has any.
         let most = (vocab.len() + added.len()) as u64;
         let mut texts = vec![""; usize::try_from(count).ok().filter(|_| count <= most)?];
@@ -71,6 +72,11 @@ impl BertJson {
         let normalizer = &file["normalizer"];
         let lowercase = normalizer["lowercase"].as_bool()?;
         let unknown = vocab.get(model["unk_token"].as_str()?)?.as_u64()?;
+        let around = around(&file["post_processor"])?;
+        if around.into_iter().flatten().chain([u32::try_from(unknown).ok()?]).any(|id| u64::from(id) >= count)
+        {
+            return None;
+        }
         Some(BertJson {
             tokens: texts.into_iter().collect(),
             token_types,
@@ -81,7 +87,7 @@ impl BertJson {
                 lowercase,
             },
             unknown: u32::try_from(unknown).ok()?,
-            around: around(&file["post_processor"])?,
+            around,
             cleanup: is("decoder", "WordPiece") && file["decoder"]["cleanup"] != false,
         })
     }
@@ -124,5 +130,42 @@ fn around(processor: &Value) -> Option<[Option<u32>; 2]> {
             }
         }
         Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A file of four tokens, with one id changed.
+    fn with(path: &str, id: u64) -> Value {
+        let mut file = json!({
+            "added_tokens": [{ "id": 3, "content": "[MASK]", "special": true, "normalized": false }],
+            "normalizer": {
+                "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": null, "lowercase": true
+            },
+            "pre_tokenizer": { "type": "BertPreTokenizer" },
+            "post_processor": { "type": "BertProcessing", "sep": ["b", 2], "cls": ["a", 1] },
+            "model": {
+                "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": CONTINUES,
+                "max_input_chars_per_word": 100, "vocab": { "[UNK]": 0, "a": 1, "b": 2 }
+            }
+        });
+        *file.pointer_mut(path).expect("the file has it") = id.into();
+        file
+    }
+
+    #[test]
+    fn ids_that_no_vocabulary_has_are_not_recognised() {
+        let places =
+            ["/model/vocab/b", "/added_tokens/0/id", "/post_processor/sep/1", "/post_processor/cls/1"];
+        for (place, sound) in places.into_iter().zip([2, 3, 2, 1]) {
+            assert!(BertJson::recognise(&with(place, sound)).is_some(), "{place}");
+            for id in [4, 1 << 32, (1 << 32) + sound, u64::MAX - 1, u64::MAX] {
+                assert!(BertJson::recognise(&with(place, id)).is_none(), "{place}: {id}");
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::error::TokenizerError;
 use super::patterns::PreTokenizer;
 use super::pieces::FlatStrings;
 use super::vocab::Vocab;
+use super::windows::{Merged, WINDOW, merge_long};
 
 const NONE: u32 = u32::MAX;
 const EMPTY_SLOT: u32 = u32::MAX;
@@ -63,12 +64,7 @@ impl Bpe {
     /// Appends the ids of one fragment to `ids`.
     pub fn encode(&self, vocab: &Vocab, fragment: &str, ids: &mut Vec<u32>) {
         let mut work = Work::default();
-        let mut start = 0;
-        for end in self.pre.split(fragment) {
-            let word = fragment.as_bytes().get(start..end).unwrap_or_default();
-            start = end;
-            self.encode_word(vocab, word, &mut work, ids);
-        }
+        self.pre.split(fragment, |word| self.encode_word(vocab, word.as_bytes(), &mut work, ids));
     }
 
     fn encode_word(&self, vocab: &Vocab, word: &[u8], work: &mut Work, ids: &mut Vec<u32>) {
@@ -80,13 +76,25 @@ impl Bpe {
                 return;
             }
         }
+        merge_long(
+            word.len(),
+            WINDOW,
+            |at| at,
+            |range, merged| self.merge_all(word.get(range).unwrap_or_default(), work, merged),
+            |symbol, _, ids| self.emit(vocab, symbol.id, ids),
+            ids,
+        );
+    }
+
+    /// Merges the bytes of a part of a word, as if nothing stood around them.
+    fn merge_all(&self, part: &[u8], work: &mut Work, merged: &mut Vec<Merged>) {
         let symbols = &mut work.symbols;
         symbols.clear();
-        for (place, &byte) in (0u32..).zip(word) {
+        for (place, &byte) in (0u32..).zip(part) {
             symbols.push(Symbol {
                 id: self.byte_symbols.get(usize::from(byte)).copied().unwrap_or(NONE),
                 previous: place.checked_sub(1).unwrap_or(NONE),
-                next: if (place as usize) + 1 < word.len() { place + 1 } else { NONE },
+                next: if (place as usize) + 1 < part.len() { place + 1 } else { NONE },
             });
         }
         let queue = &mut work.queue;
@@ -114,9 +122,11 @@ impl Bpe {
             queue.extend(self.queued(symbols, a.previous, left));
             queue.extend(self.queued(symbols, left, b.next));
         }
+        merged.clear();
         let mut at = 0;
         while let Some(symbol) = symbols.get(at as usize) {
-            self.emit(vocab, symbol.id, ids);
+            let end = if symbol.next == NONE { part.len() as u32 } else { symbol.next };
+            merged.push(Merged { bytes: end - at, id: symbol.id });
             at = symbol.next;
         }
     }

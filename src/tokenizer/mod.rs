@@ -19,9 +19,10 @@ mod specials;
 mod spm;
 mod stop;
 mod stream;
-mod unicode;
+pub(crate) mod unicode;
 mod unicode_table;
 mod vocab;
+mod windows;
 mod wordpiece;
 
 pub use error::TokenizerError;

@@ -24,6 +24,8 @@ pub(super) enum Pass {
     Runs(fn(char) -> bool, usize),
     /// The same with an optional whitespace character before the run.
     SpacedRuns(fn(char) -> bool),
+    /// Whitespace at the end of a piece: `\s+$`.
+    TrailingSpace,
     /// Exactly so many characters of a set, leftmost first.
     Groups(fn(char) -> bool, usize),
 }
@@ -141,6 +143,31 @@ fn cjk_wide(char: char) -> bool {
 /// `[一-龥぀-ゟ゠-ヿ]`
 fn cjk_and_kana(char: char) -> bool {
     matches!(char, '\u{4E00}'..='\u{9FA5}' | '\u{3040}'..='\u{30FF}')
+}
+
+/// `[!-/:-~！-／：-～‘-‟　-。]`, which holds the ASCII letters too.
+fn half_and_full_width_signs(char: char) -> bool {
+    matches!(char, '!'..='/' | ':'..='~' | '！'..='／' | '：'..='～' | '‘'..='‟' | '\u{3000}'..='。')
+}
+
+/// Letters with two cases, as DeepSeek LLM's own pattern lists them: first and last of each run.
+#[rustfmt::skip]
+const CASED_LETTERS: &[(char, char)] = &[
+    ('A', 'Z'), ('a', 'z'), ('µ', 'µ'), ('À', 'Ö'), ('Ø', 'ö'), ('ø', 'ƺ'), ('Ƽ', 'ƿ'), ('Ǆ', 'ʓ'), ('ʕ', 'ʯ'), ('Ͱ', 'ͳ'),
+    ('Ͷ', 'ͷ'), ('ͻ', 'ͽ'), ('Ϳ', 'Ϳ'), ('Ά', 'Ά'), ('Έ', 'Ί'), ('Ό', 'Ό'), ('Ύ', 'Ρ'), ('Σ', 'ϵ'), ('Ϸ', 'ҁ'), ('Ҋ', 'ԯ'),
+    ('Ա', 'Ֆ'), ('Ⴀ', 'Ⴥ'), ('Ꭰ', 'Ᏽ'), ('ᏸ', 'ᏽ'), ('Ა', 'Ჺ'), ('Ჽ', 'Ჿ'), ('ᴀ', 'ᴫ'), ('ᵫ', 'ᵷ'), ('ᵹ', 'ᶚ'), ('Ḁ', 'ἕ'),
+    ('Ἐ', 'Ἕ'), ('ἠ', 'ὅ'), ('Ὀ', 'Ὅ'), ('ὐ', 'ὗ'), ('Ὑ', 'Ὑ'), ('Ὓ', 'Ὓ'), ('Ὕ', 'Ὕ'), ('Ὗ', '\u{1F7D}'), ('ᾀ', 'ᾴ'), ('ᾶ', 'ᾼ'),
+    ('\u{1FBE}', '\u{1FBE}'), ('ῂ', 'ῄ'), ('ῆ', 'ῌ'), ('ῐ', '\u{1FD3}'), ('ῖ', '\u{1FDB}'), ('ῠ', 'Ῥ'), ('ῲ', 'ῴ'), ('ῶ', 'ῼ'),
+    ('ℂ', 'ℂ'), ('ℇ', 'ℇ'), ('ℊ', 'ℓ'), ('ℕ', 'ℕ'), ('ℙ', 'ℝ'), ('ℤ', 'ℤ'), ('\u{2126}', '\u{2126}'), ('ℨ', 'ℨ'),
+    ('\u{212A}', 'ℭ'), ('ℯ', 'ℴ'), ('ℹ', 'ℹ'), ('ℼ', 'ℿ'), ('ⅅ', 'ⅉ'), ('ⅎ', 'ⅎ'), ('Ↄ', 'ↄ'), ('Ⰰ', 'ⱻ'), ('Ȿ', 'ⳤ'),
+    ('Ⳬ', 'ⳮ'), ('Ⳳ', 'ⳳ'), ('Ꙁ', 'ꙭ'), ('Ꚁ', 'ꚛ'), ('Ꜣ', 'ꝯ'), ('ꝱ', 'ꞇ'), ('Ꞌ', 'ꞎ'), ('ꭰ', 'ꮿ'), ('ﬀ', 'ﬆ'),
+    ('ﬓ', 'ﬗ'), ('Ａ', 'Ｚ'), ('ａ', 'ｚ'), ('𐐀', '𐑏'), ('𐒰', '𐓓'), ('𐓘', '𐓻'), ('𐲀', '𐲲'), ('𐳀', '𐳲'), ('𑢠', '𑣟'),
+    ('𞤀', '𞥃'),
+];
+
+fn cased_letter(char: char) -> bool {
+    let behind = CASED_LETTERS.partition_point(|&(first, _)| first <= char);
+    behind.checked_sub(1).and_then(|place| CASED_LETTERS.get(place)).is_some_and(|&(_, last)| char <= last)
 }
 
 const GPT2: Words = Words {
@@ -316,6 +343,19 @@ pub(super) static PRE_TOKENIZERS: &[PreTokenizer] = &[
         add_bos: false,
     },
     PreTokenizer {
+        names: &["deepseek-llm"],
+        passes: &[
+            Pass::Runs(line_break, 1),
+            Pass::SpacedRuns(cased_letter),
+            Pass::SpacedRuns(half_and_full_width_signs),
+            Pass::TrailingSpace,
+            Pass::Runs(cjk_wide, usize::MAX),
+            Pass::Runs(number, usize::MAX),
+        ],
+        whole_words: false,
+        add_bos: false,
+    },
+    PreTokenizer {
         names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"],
         passes: &[Pass::Words(GPT4O)],
         whole_words: false,
@@ -340,5 +380,4 @@ pub(super) static PRE_TOKENIZERS: &[PreTokenizer] = &[
 ];
 
 /// The names of [`PRE_TOKENIZERS`] that errors list.
-pub(super) const COMMON_NAMES: &str =
-    "default, gpt-2, llama-bpe, qwen2, smollm, deepseek-v3, gpt-4o, tekken, falcon and their kin";
+pub(super) const COMMON_NAMES: &str = "default, gpt-2, llama-bpe, qwen2, smollm, deepseek-llm, deepseek-v3, gpt-4o, tekken, falcon and their kin";

@@ -104,7 +104,8 @@ pub(crate) struct PieceTable {
 }
 
 impl PieceTable {
-    /// Indexes `texts`, ids in order. Two tokens of one text are an error.
+    /// Indexes `texts`, ids in order. Of two tokens of one text, which published files have, the first is what the text is
+    /// encoded to; both decode to it.
     pub fn new(texts: FlatStrings) -> Result<Self, TokenizerError> {
         if texts.len() > MAX_PIECES {
             return Err(TokenizerError::BadVocabulary {
@@ -114,7 +115,7 @@ impl PieceTable {
             });
         }
         let mut table = PieceTable { texts, slots: Vec::new(), longest: 0 };
-        table.rebuild()?;
+        table.rebuild();
         Ok(table)
     }
 
@@ -156,7 +157,7 @@ impl PieceTable {
         let id = self.texts.len() as u32;
         self.texts.push(text)?;
         if self.texts.len() * 2 > self.slots.len() {
-            self.rebuild()?;
+            self.rebuild();
         } else {
             self.longest = self.longest.max(text.len());
             self.place(id);
@@ -174,47 +175,32 @@ impl PieceTable {
         self.texts.memory() + self.slots.capacity() * size_of::<u32>()
     }
 
-    fn rebuild(&mut self) -> Result<(), TokenizerError> {
+    fn rebuild(&mut self) {
         // At most half full, so that a probe is short.
         let capacity = (self.texts.len() * 2).next_power_of_two().max(16);
         self.slots = vec![EMPTY_SLOT; capacity];
         self.longest = self.texts.iter().map(<[u8]>::len).max().unwrap_or(0);
         for id in 0..self.texts.len() as u32 {
-            if let Some(first) = self.place(id) {
-                return Err(TokenizerError::BadVocabulary {
-                    what: "token texts",
-                    expected: "no text twice".into(),
-                    got: format!(
-                        "{:?} as token {first} and token {id}",
-                        String::from_utf8_lossy(self.text(id).unwrap_or_default())
-                    ),
-                });
-            }
+            self.place(id);
         }
-        Ok(())
     }
 
-    /// Puts `id` into its slot, or returns the id that has the same text already.
-    fn place(&mut self, id: u32) -> Option<u32> {
-        let text = self.texts.get(id as usize)?;
+    /// Puts `id` into its slot, unless an earlier token has the same text.
+    fn place(&mut self, id: u32) {
+        let Some(text) = self.texts.get(id as usize) else { return };
         let hash = hash(text);
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
-        loop {
-            let entry = *self.slots.get(slot)?;
-            if entry == EMPTY_SLOT {
-                break;
-            }
+        while let Some(&entry) = self.slots.get(slot).filter(|&&entry| entry != EMPTY_SLOT) {
             let other = entry & MAX_PIECES as u32;
             if entry >> 24 == tag(hash) && self.texts.get(other as usize) == Some(text) {
-                return Some(other);
+                return;
             }
             slot = (slot + 1) & mask;
         }
         if let Some(entry) = self.slots.get_mut(slot) {
             *entry = tag(hash) << 24 | id;
         }
-        None
     }
 }
 

@@ -25,43 +25,41 @@ impl PreTokenizer {
         })
     }
 
-    /// Where the words of `text` end, in bytes.
-    pub fn split(&self, text: &str) -> Vec<usize> {
-        let mut ends = vec![text.len()];
-        for pass in self.passes {
-            let mut finer = Vec::with_capacity(ends.len() * 2);
-            let mut start = 0;
-            for end in ends {
-                pass.split(text.get(start..end).unwrap_or_default(), start, &mut finer);
-                start = end;
-            }
-            ends = finer;
-        }
-        ends
+    /// Calls `each` with the words of `text`, in order.
+    pub fn split<'t>(&self, text: &'t str, mut each: impl FnMut(&'t str)) {
+        split(self.passes, text, &mut each);
+    }
+}
+
+/// Each pass takes the pieces that the ones before it left; what the last one leaves are words.
+fn split<'t>(passes: &[Pass], piece: &'t str, each: &mut dyn FnMut(&'t str)) {
+    match passes.split_first() {
+        Some((pass, rest)) => pass.split(piece, &mut |finer| split(rest, finer, each)),
+        None => each(piece),
     }
 }
 
 impl Pass {
-    /// Appends the ends of the pieces of `piece`, which begins at `offset`: each match is one, and so
-    /// is what lies between two matches.
-    fn split(&self, piece: &str, offset: usize, ends: &mut Vec<usize>) {
+    /// Calls `each` with the pieces of `piece`: each match is one, and so is what lies between two matches.
+    fn split<'t>(&self, piece: &'t str, each: &mut dyn FnMut(&'t str)) {
         let text = Text(piece);
         let (mut at, mut gap) = (0, 0);
+        let mut give = |range: std::ops::Range<usize>| {
+            if let Some(part) = piece.get(range).filter(|part| !part.is_empty()) {
+                each(part);
+            }
+        };
         while at < piece.len() {
             match self.end_of_match(text, at) {
                 Some(end) if end > at => {
-                    if gap < at {
-                        ends.push(offset + at);
-                    }
-                    ends.push(offset + end);
+                    give(gap..at);
+                    give(at..end);
                     (at, gap) = (end, end);
                 }
                 _ => at = text.after(at),
             }
         }
-        if gap < piece.len() {
-            ends.push(offset + piece.len());
-        }
+        give(gap..piece.len());
     }
 
     fn end_of_match(&self, text: Text<'_>, at: usize) -> Option<usize> {
@@ -71,6 +69,10 @@ impl Pass {
             Pass::SpacedRuns(set) => {
                 let start = if text.char(at)?.is_whitespace() { text.after(at) } else { at };
                 Some(text.run(start, usize::MAX, *set)).filter(|&end| end > start)
+            }
+            Pass::TrailingSpace => {
+                let end = text.run(at, usize::MAX, char::is_whitespace);
+                (end > at && end == text.0.len()).then_some(end)
             }
             Pass::Groups(set, size) => {
                 let end = text.run(at, *size, *set);

@@ -32,6 +32,8 @@ struct Node {
 }
 
 const NO_RANK: u32 = u32::MAX;
+/// Occurrences that a list has room for, however short the text.
+const LEAST_ROOM: usize = 4096;
 
 /// The special tokens of a vocabulary.
 #[derive(Clone, Debug)]
@@ -60,6 +62,9 @@ impl SpecialTokens {
             .map(|(id, attr)| SpecialToken { id, bytes: text_of(id).len() as u32, attr })
             .collect();
         order.sort_by_key(|token| std::cmp::Reverse(token.bytes));
+        // Of several of one text the first takes every occurrence.
+        let mut texts = std::collections::HashSet::new();
+        order.retain(|token| texts.insert(text_of(token.id)));
 
         let mut by_text: Vec<(&[u8], u32)> =
             order.iter().enumerate().map(|(rank, token)| (text_of(token.id), rank as u32)).collect();
@@ -108,10 +113,10 @@ impl SpecialTokens {
         self.nodes.get(edges.get(place)?.1 as usize).copied()
     }
 
-    /// Calls `found(rank, position)` for each occurrence of each special token.
-    fn occurrences(&self, text: &[u8], mut found: impl FnMut(u32, usize)) {
+    /// Calls `found(rank, position)` for each occurrence of each special token that begins where `open` says so.
+    fn occurrences(&self, text: &[u8], open: impl Fn(usize) -> bool, mut found: impl FnMut(u32, usize)) {
         let Some(&root) = self.nodes.first() else { return };
-        for position in 0..text.len() {
+        for position in (0..text.len()).filter(|&position| open(position)) {
             let mut node = root;
             for &byte in text.get(position..).unwrap_or_default() {
                 match self.child(node, byte) {
@@ -127,57 +132,78 @@ impl SpecialTokens {
 
     /// Cuts `text`. Control and unknown tokens are taken for text unless `parse_special`; user-defined
     /// ones are always cut out.
-    pub fn partition(&self, text: &str, parse_special: bool) -> Vec<Fragment> {
+    pub fn partition(&self, text: &str, parse_special: bool) -> impl Iterator<Item = Fragment> {
         let bytes = text.as_bytes();
-        let whole = Fragment::Text { start: 0, end: bytes.len() };
-        let mut counts: Vec<u32> = Vec::new();
-        let matched = |rank: u32| {
-            self.order.get(rank as usize).is_some_and(|token| parse_special || !token.attr.any(Attr::HIDDEN))
-        };
-        self.occurrences(bytes, |rank, _| {
-            if matched(rank) {
-                counts.resize(self.order.len(), 0);
-                if let Some(count) = counts.get_mut(rank as usize) {
-                    *count += 1;
-                }
-            }
-        });
-        if bytes.is_empty() {
-            return Vec::new();
-        }
-        if counts.is_empty() {
-            return vec![whole];
-        }
-
-        // Occurrences bucketed by token: a counting sort of (rank, position).
-        let total: u32 = counts.iter().sum();
-        let mut starts: Vec<u32> = Vec::with_capacity(counts.len());
-        let mut sum = 0;
-        for count in &counts {
-            starts.push(sum);
-            sum += count;
-        }
-        let mut positions = vec![0u32; total as usize];
-        let mut next = starts.clone();
-        self.occurrences(bytes, |rank, position| {
-            if matched(rank)
-                && let Some(slot) = next.get_mut(rank as usize)
-            {
-                if let Some(place) = positions.get_mut(*slot as usize) {
-                    *place = position as u32;
-                }
-                *slot += 1;
-            }
-        });
-
         let mut taken = Taken { bytes: vec![false; bytes.len()], tokens: Vec::new() };
-        for ((token, &start), &count) in self.order.iter().zip(&starts).zip(&counts) {
-            let bucket = positions.get(start as usize..(start + count) as usize).unwrap_or_default();
+        let mut from = 0;
+        while from < self.order.len() {
+            let until = self.take_some(bytes, from, parse_special, &mut taken);
+            from = until.unwrap_or(self.order.len());
+        }
+        taken.fragments()
+    }
+
+    /// Lets tokens from rank `from` on take their occurrences: as many tokens as a list of half the text's length has room for,
+    /// since a line break repeated is an occurrence of thirty tokens at each byte. Gives the first that is left; `None` where no
+    /// further one occurs.
+    fn take_some(&self, bytes: &[u8], from: usize, parse_special: bool, taken: &mut Taken) -> Option<usize> {
+        let wanted = |rank: u32| {
+            let token = self.order.get(rank as usize).filter(|_| rank as usize >= from);
+            token.is_some_and(|token| parse_special || !token.attr.any(Attr::HIDDEN))
+        };
+        let mut counts: Vec<u32> = Vec::new();
+        self.occurrences(
+            bytes,
+            |at| taken.is_free(at),
+            |rank, _| {
+                if wanted(rank) {
+                    counts.resize(self.order.len(), 0);
+                    if let Some(count) = counts.get_mut(rank as usize) {
+                        *count += 1;
+                    }
+                }
+            },
+        );
+        if counts.is_empty() {
+            return None;
+        }
+        // Occurrences bucketed by token: a counting sort of (rank, position).
+        let room = (bytes.len() / 2).max(LEAST_ROOM);
+        let (mut until, mut total) = (from, 0);
+        let mut starts: Vec<usize> = Vec::new();
+        for &count in counts.iter().skip(from) {
+            if total > 0 && total + count as usize > room {
+                break;
+            }
+            starts.push(total);
+            total += count as usize;
+            until += 1;
+        }
+        let mut positions = vec![0u32; total];
+        let mut next = starts.clone();
+        self.occurrences(
+            bytes,
+            |at| taken.is_free(at),
+            |rank, position| {
+                if wanted(rank)
+                    && let Some(slot) = next.get_mut(rank as usize - from)
+                {
+                    if let Some(place) = positions.get_mut(*slot) {
+                        *place = position as u32;
+                    }
+                    *slot += 1;
+                }
+            },
+        );
+        drop(next);
+        let tokens = self.order.iter().zip(&counts).skip(from);
+        for ((token, &count), &start) in tokens.zip(&starts) {
+            let bucket = positions.get(start..start + count as usize).unwrap_or_default();
             for &position in bucket {
                 taken.take(bytes, *token, position as usize);
             }
         }
-        taken.fragments(bytes.len())
+        Some(until)
     }
 
     /// Bytes of memory held.
@@ -192,15 +218,19 @@ impl SpecialTokens {
 struct Taken {
     bytes: Vec<bool>,
     /// Start, end with the whitespace that the token strips, id.
-    tokens: Vec<(usize, usize, u32)>,
+    tokens: Vec<(u32, u32, u32)>,
 }
 
 impl Taken {
+    fn is_free(&self, at: usize) -> bool {
+        self.bytes.get(at) == Some(&false)
+    }
+
     fn take(&mut self, text: &[u8], token: SpecialToken, position: usize) {
         let mut start = position;
         let mut end = position + token.bytes as usize;
         // Whatever was taken before is at least as long as this token, so an overlap covers an end of it.
-        let free = |at: usize| self.bytes.get(at) == Some(&false);
+        let free = |at: usize| self.is_free(at);
         if token.bytes == 0 || !free(start) || !free(end - 1) {
             return;
         }
@@ -217,25 +247,39 @@ impl Taken {
         }
         if let Some(range) = self.bytes.get_mut(start..end) {
             range.fill(true);
-            self.tokens.push((start, end, token.id));
+            self.tokens.push((start as u32, end as u32, token.id));
         }
     }
 
-    fn fragments(mut self, length: usize) -> Vec<Fragment> {
-        self.tokens.sort_unstable();
-        let mut fragments = Vec::with_capacity(self.tokens.len() * 2 + 1);
+    /// The tokens, and the stretches of text between them.
+    fn fragments(self) -> impl Iterator<Item = Fragment> {
+        let Taken { bytes, mut tokens } = self;
+        let length = bytes.len();
+        drop(bytes);
+        tokens.sort_unstable();
+        let text = |start: usize, end: usize| (start < end).then_some(Fragment::Text { start, end });
         let mut at = 0;
-        for (start, end, id) in self.tokens {
-            if at < start {
-                fragments.push(Fragment::Text { start: at, end: start });
+        let mut tokens = tokens.into_iter();
+        let mut pending = None;
+        std::iter::from_fn(move || {
+            if let Some(fragment) = pending.take() {
+                return Some(fragment);
             }
-            fragments.push(Fragment::Token(id));
-            at = end;
-        }
-        if at < length {
-            fragments.push(Fragment::Text { start: at, end: length });
-        }
-        fragments
+            let Some((start, end, id)) = tokens.next() else {
+                let rest = text(at, length);
+                at = length;
+                return rest;
+            };
+            let before = text(at, start as usize);
+            at = end as usize;
+            match before {
+                Some(before) => {
+                    pending = Some(Fragment::Token(id));
+                    Some(before)
+                }
+                None => Some(Fragment::Token(id)),
+            }
+        })
     }
 }
 

@@ -4,9 +4,11 @@
 //! Order as in llama.cpp (`llm_tokenizer_spm_session`): of equal scores the leftmost pair merges first.
 
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::error::TokenizerError;
 use super::vocab::Vocab;
+use super::windows::{Merged, WINDOW, merge_long};
 
 /// What stands for a space in token texts.
 pub(super) const SPACE_MARK: &str = "\u{2581}";
@@ -44,6 +46,13 @@ struct Merge {
     id: u32,
 }
 
+/// Buffers that windows share.
+#[derive(Default)]
+struct Work {
+    symbols: Vec<Symbol>,
+    queue: BinaryHeap<Merge>,
+}
+
 impl Spm {
     /// `scores` is empty (all equal) or at least as long as the vocabulary.
     pub fn new(vocab: &Vocab, scores: &[f32], add_space_prefix: bool) -> Result<Self, TokenizerError> {
@@ -72,24 +81,55 @@ impl Spm {
         ids: &mut Vec<u32>,
     ) -> Result<(), TokenizerError> {
         let prefix = if self.add_space_prefix && after_special { SPACE_MARK } else { "" };
-        let escaped = [prefix, &fragment.replace(' ', SPACE_MARK)].concat();
+        let mut escaped = String::with_capacity(prefix.len() + fragment.len());
+        escaped.push_str(prefix);
+        for (index, part) in fragment.split(' ').enumerate() {
+            escaped.push_str(if index > 0 { SPACE_MARK } else { "" });
+            escaped.push_str(part);
+        }
         let text = escaped.as_bytes();
 
-        let count = escaped.chars().count() as u32;
-        let mut symbols: Vec<Symbol> = escaped
-            .char_indices()
-            .zip(0u32..)
-            .map(|((start, char), place)| Symbol {
-                start: start as u32,
-                bytes: char.len_utf8() as u32,
-                previous: place.checked_sub(1).unwrap_or(NONE),
-                next: if place + 1 < count { place + 1 } else { NONE },
-                id: NONE,
-            })
-            .collect();
-        let mut queue = BinaryHeap::with_capacity(symbols.len());
+        let mut work = Work::default();
+        let mut failed = None;
+        merge_long(
+            text.len(),
+            WINDOW,
+            |at| escaped.floor_char_boundary(at),
+            |range, merged| self.merge_all(vocab, &escaped, range, &mut work, merged),
+            |symbol, at, ids| {
+                let piece = text.get(at..at + symbol.bytes as usize).unwrap_or_default();
+                failed = failed.take().or_else(|| self.emit(vocab, piece, symbol.id, ids).err());
+            },
+            ids,
+        );
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Merges the characters of `escaped[range]`, as if nothing stood around them.
+    fn merge_all(
+        &self,
+        vocab: &Vocab,
+        escaped: &str,
+        range: Range<usize>,
+        work: &mut Work,
+        merged: &mut Vec<Merged>,
+    ) {
+        merged.clear();
+        let Work { symbols, queue } = work;
+        let Some(part) = escaped.get(range) else { return };
+        let text = part.as_bytes();
+        let count = part.chars().count() as u32;
+        symbols.clear();
+        symbols.extend(part.char_indices().zip(0u32..).map(|((start, char), place)| Symbol {
+            start: start as u32,
+            bytes: char.len_utf8() as u32,
+            previous: place.checked_sub(1).unwrap_or(NONE),
+            next: if place + 1 < count { place + 1 } else { NONE },
+            id: NONE,
+        }));
+        queue.clear();
         for right in 1..count {
-            queue.extend(self.merge(vocab, text, &symbols, right - 1, right));
+            queue.extend(self.merge(vocab, text, symbols, right - 1, right));
         }
         while let Some(merge) = queue.pop() {
             let (left, right) = (!merge.left_reversed, merge.right);
@@ -109,15 +149,14 @@ impl Spm {
             if let Some(symbol) = symbols.get_mut(b.next as usize) {
                 symbol.previous = left;
             }
-            queue.extend(self.merge(vocab, text, &symbols, a.previous, left));
-            queue.extend(self.merge(vocab, text, &symbols, left, b.next));
+            queue.extend(self.merge(vocab, text, symbols, a.previous, left));
+            queue.extend(self.merge(vocab, text, symbols, left, b.next));
         }
         let mut at = if symbols.is_empty() { NONE } else { 0 };
         while let Some(symbol) = symbols.get(at as usize) {
-            self.emit(vocab, text, symbol, ids)?;
+            merged.push(Merged { bytes: symbol.bytes, id: symbol.id });
             at = symbol.next;
         }
-        Ok(())
     }
 
     fn merge(&self, vocab: &Vocab, text: &[u8], symbols: &[Symbol], left: u32, right: u32) -> Option<Merge> {
@@ -128,19 +167,11 @@ impl Spm {
         Some(Merge { score, left_reversed: !left, right, bytes, id })
     }
 
-    fn emit(
-        &self,
-        vocab: &Vocab,
-        text: &[u8],
-        symbol: &Symbol,
-        ids: &mut Vec<u32>,
-    ) -> Result<(), TokenizerError> {
-        if symbol.id != NONE {
-            ids.push(symbol.id);
+    fn emit(&self, vocab: &Vocab, piece: &[u8], id: u32, ids: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        if id != NONE {
+            ids.push(id);
             return Ok(());
         }
-        let start = symbol.start as usize;
-        let piece = text.get(start..start + symbol.bytes as usize).unwrap_or_default();
         if let Some(id) = vocab.find(piece) {
             ids.push(id);
             return Ok(());

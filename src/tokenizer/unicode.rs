@@ -6,7 +6,7 @@ use super::unicode_table::RUNS;
 
 /// General category, as coarse as the patterns need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// `\p{Z}`, `\p{C}` and unassigned.
     Other,
     /// `\p{Lu}`, `\p{Lt}`
@@ -48,7 +48,7 @@ impl Class {
 }
 
 /// The class of `char`.
-pub(super) fn class(char: char) -> Class {
+pub(crate) fn class(char: char) -> Class {
     let code = u32::from(char);
     let behind = RUNS.partition_point(|&run| run >> 4 <= code);
     let run = behind.checked_sub(1).and_then(|place| RUNS.get(place)).copied().unwrap_or(0);

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::session::{Session, SpanReader};
-use crate::tasks::ask::{self, AskError, Asking, Found, Library, PASSAGES, edges, free, text};
+use crate::tasks::ask::index::{self, Similarities};
+use crate::tasks::ask::indexes::{Indexes, Wanted};
+use crate::tasks::ask::view::Compose;
+use crate::tasks::ask::{self, AskError, Asking, Found, Library, PASSAGES, edges, free, library, text};
 
 /// What an engine has open: documents, and a question about them.
 #[derive(Default)]
@@ -14,6 +17,8 @@ pub(super) struct Desk {
     free: Option<(String, Vec<Found>)>,
     /// Of a model that marks answers: what was asked, and the answer once the documents have been read.
     marked: Option<(String, Option<ask::Answer>)>,
+    /// Of an embedder: the vectors of documents that others read.
+    pub indexes: Indexes,
 }
 
 /// The model that reads.
@@ -32,15 +37,33 @@ pub(super) struct Document {
     /// What it is called; may be empty.
     title: String,
     text: String,
-    /// Where its sentences end, in UTF-16 units.
+    /// Where the sentences of its view end, in UTF-16 units.
     ends: Vec<usize>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct AskRequest {
     question: String,
-    similarities: Option<Vec<f32>>,
+    /// `null` for a sentence without a vector.
+    similarities: Option<Similarities>,
     mode: String,
+}
+
+/// A document as an embedder knows it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Sentences {
+    /// Of [`index::key`], in 16 hexadecimal digits.
+    key: String,
+    /// How many.
+    sentences: usize,
+}
+
+/// What an embedder has of a document.
+#[derive(Serialize)]
+pub(super) struct Embedded {
+    done: usize,
+    /// Whether its sentences are here.
+    texts: bool,
 }
 
 #[derive(Serialize)]
@@ -113,22 +136,65 @@ fn order(what: &'static str) -> AskError {
 }
 
 impl Desk {
-    /// Takes in documents; the sentences of each.
-    pub fn open(&mut self, documents: Vec<Document>) -> Result<Vec<Vec<String>>, AskError> {
-        *self = Desk::default();
+    /// Takes in documents, composed by `compose`; what an embedder is told of the sentences of each.
+    pub fn open(&mut self, documents: Vec<Document>, compose: Compose) -> Result<Vec<Sentences>, AskError> {
+        (self.library, self.asking, self.free, self.marked) = (None, None, None, None);
         let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
-        let ends: Vec<Vec<usize>> =
-            documents.iter().map(|document| text::bytes_of_utf16(&document.text, &document.ends)).collect();
+        let views = library::views(&texts, compose)?;
+        let ends: Vec<Vec<usize>> = views
+            .iter()
+            .zip(&documents)
+            .map(|(view, document)| text::bytes_of_utf16(view.text(), &document.ends))
+            .collect();
         let titles: Vec<&str> = documents.iter().map(|document| document.title.as_str()).collect();
-        let library = Library::new(&texts, &ends)?.titled(&titles);
-        let mut sentences = vec![Vec::new(); documents.len()];
+        let library = Library::new(views, &ends, compose)?.titled(&titles);
+        let mut sentences: Vec<Vec<&str>> = vec![Vec::new(); documents.len()];
         for (document, sentence) in library.documents_of_sentences().zip(library.sentence_texts()) {
             if let Some(list) = sentences.get_mut(document) {
-                list.push(sentence.to_owned());
+                list.push(sentence);
             }
         }
+        let about =
+            |list: Vec<&str>| Sentences { sentences: list.len(), key: format!("{:016x}", index::key(list)) };
+        let about = sentences.into_iter().map(about).collect();
         self.library = Some(library);
-        Ok(sentences)
+        Ok(about)
+    }
+
+    /// The sentences of a document.
+    pub fn sentences(&self, document: usize) -> Result<Vec<&str>, AskError> {
+        let library = self.library.as_ref().ok_or_else(|| order("askSentences"))?;
+        let all = library.documents_of_sentences().zip(library.sentence_texts());
+        Ok(all.filter(|&(of, _)| of == document).map(|(_, sentence)| sentence).collect())
+    }
+
+    /// The sentences whose vectors a question needs: none for a model that reads documents whole.
+    pub fn first(&self, reads: Reads<'_>, question: &str) -> Result<Vec<usize>, AskError> {
+        let library = self.library.as_ref().ok_or_else(|| order("askFirst"))?;
+        match reads {
+            Reads::Writes(_) => index::first(library, question),
+            Reads::Marks(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Opens documents of an embedder.
+    pub fn open_indexes(&mut self, documents: &[Sentences], width: usize) -> Result<(), AskError> {
+        let wanted = |Sentences { key, sentences }: &Sentences| {
+            let number = u64::from_str_radix(key, 16).map_err(|_| AskError::Input {
+                what: "key",
+                expected: "16 hexadecimal digits".to_owned(),
+                got: key.clone(),
+            })?;
+            Ok(Wanted { key: number, sentences: *sentences })
+        };
+        let wanted: Vec<Wanted> = documents.iter().map(wanted).collect::<Result<_, AskError>>()?;
+        self.indexes.open(&wanted, width);
+        Ok(())
+    }
+
+    /// What an embedder has of each open document.
+    pub fn embedded(&self) -> Vec<Embedded> {
+        self.indexes.state().map(|(done, texts)| Embedded { done, texts }).collect()
     }
 
     /// Finds what is to be read.

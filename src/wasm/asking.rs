@@ -1,12 +1,19 @@
 //! Questions about documents: `AskApi` of `pkg/src/engine.ts`.
 
+use js_sys::JsString;
 use wasm_bindgen::prelude::*;
 
 use super::ask::Reads;
 use super::{Engine, Stage, error, parse, to_json};
+use crate::tasks::ask::view::View;
 use crate::tasks::ask::{self, AskError};
 
-fn ask_error(failure: AskError) -> JsValue {
+/// NFC by the browser's own tables.
+fn compose(text: &str) -> String {
+    JsString::from(text).normalize("NFC").into()
+}
+
+pub(super) fn ask_error(failure: AskError) -> JsValue {
     error(failure.code(), &failure.to_string())
 }
 
@@ -18,16 +25,30 @@ impl Engine {
         ask::check(question).map_err(ask_error)
     }
 
-    /// The text with line breaks that only wrap a paragraph as spaces.
-    #[wasm_bindgen(js_name = askLines)]
-    pub fn ask_lines(&self, text: &str) -> String {
-        ask::text::unwrap_lines(text)
+    /// The text as it is searched, in which sentences are to be found.
+    #[wasm_bindgen(js_name = askView)]
+    pub fn ask_view(&self, text: &str) -> String {
+        View::new(text, compose).text().to_owned()
     }
 
-    /// Takes in documents; the sentences of each as JSON.
+    /// Takes in documents; the key and the number of the sentences of each, as JSON.
     #[wasm_bindgen(js_name = askOpen)]
     pub fn ask_open(&mut self, documents: &str) -> Result<String, JsValue> {
-        to_json(&self.desk.open(parse(documents)?).map_err(ask_error)?)
+        to_json(&self.desk.open(parse(documents)?, compose).map_err(ask_error)?)
+    }
+
+    /// The sentences of a document, as JSON.
+    #[wasm_bindgen(js_name = askSentences)]
+    pub fn ask_sentences(&self, document: usize) -> Result<String, JsValue> {
+        to_json(&self.desk.sentences(document).map_err(ask_error)?)
+    }
+
+    /// The sentences whose vectors a question needs, counted through the documents.
+    #[wasm_bindgen(js_name = askFirst)]
+    pub fn ask_first(&mut self, question: &str) -> Result<Vec<u32>, JsValue> {
+        let Engine { stage, desk, .. } = self;
+        let first = desk.first(stage.reads()?, question).map_err(ask_error)?;
+        Ok(first.into_iter().map(|sentence| sentence as u32).collect())
     }
 
     /// Finds passages.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::hf;
 use crate::sampler::Settings;
 use crate::session::{Forecast, GenerateOptions, SessionError, SessionInfo};
-use crate::tasks::chat::Message;
+use crate::tasks::chat::{Message, Overflow};
 use crate::tensor::DType;
 
 #[derive(Deserialize)]
@@ -60,6 +60,9 @@ pub(super) struct Request {
     pub prompt: Option<String>,
     /// or a conversation.
     pub messages: Option<Vec<Message>>,
+    /// What happens when it has outgrown the context.
+    #[serde(default)]
+    pub overflow: OverflowChoice,
     pub max_tokens: Option<usize>,
     pub temperature: Option<f32>,
     pub top_k: Option<usize>,
@@ -78,17 +81,31 @@ pub(super) struct Request {
     pub logit_bias: BTreeMap<u32, Option<f32>>,
 }
 
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OverflowChoice {
+    #[default]
+    Error,
+    Trim,
+}
+
 /// What an answer answers.
 pub(super) enum Prompt {
     Text(String),
-    Messages(Vec<Message>),
+    Messages(Vec<Message>, Overflow),
 }
 
 impl Request {
     /// `None` without a prompt.
     pub fn into_options(self) -> Option<(Prompt, GenerateOptions)> {
         let prompt = match self.messages {
-            Some(messages) => Prompt::Messages(messages),
+            Some(messages) => {
+                let overflow = match self.overflow {
+                    OverflowChoice::Error => Overflow::Error,
+                    OverflowChoice::Trim => Overflow::Trim,
+                };
+                Prompt::Messages(messages, overflow)
+            }
             None => Prompt::Text(self.prompt?),
         };
         let off = Settings::default();
@@ -125,7 +142,7 @@ impl Request {
 pub(super) struct Info {
     pub name: String,
     pub architecture: &'static str,
-    pub parameters: usize,
+    pub parameters: u64,
     pub vocabulary: usize,
     pub context: usize,
     pub trained_context: usize,
@@ -262,6 +279,7 @@ pub(super) struct End {
     pub text: String,
     pub prompt_tokens: usize,
     pub cached_tokens: usize,
+    pub dropped_turns: usize,
     pub tokens: usize,
     pub first_token_ms: f64,
     pub prefill_tokens_per_second: f64,
@@ -271,8 +289,8 @@ pub(super) struct End {
 /// Bytes.
 #[derive(Serialize)]
 pub(super) struct Memory {
-    pub weights: usize,
-    pub kv: usize,
-    pub scratch: usize,
+    pub weights: u64,
+    pub kv: u64,
+    pub scratch: u64,
     pub tokenizer: usize,
 }

@@ -27,6 +27,12 @@ pub fn expanded_shaders() -> Result<String, JsValue> {
     to_json(&shaders)
 }
 
+/// How many counts of work and bytes that pass 32 bits are right here; an error that says which one is not.
+#[wasm_bindgen(js_name = wideCounts)]
+pub fn wide_counts() -> Result<usize, JsValue> {
+    crate::selftest::wide_counts().map_err(|failure| error("ERR_SELFTEST", &failure))
+}
+
 /// An executor without a model.
 #[wasm_bindgen]
 pub struct SelfTest {

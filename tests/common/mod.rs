@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rushlight::plan::Precision;
 use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, Session};
@@ -57,6 +57,14 @@ pub fn minilm_path() -> PathBuf {
     }
 }
 
+/// Path of SmolLM2-135M-Instruct: `RUSHLIGHT_SMOLLM`, else the cache folder of `cargo xtask fetch-model`.
+pub fn smollm_path() -> PathBuf {
+    match std::env::var_os("RUSHLIGHT_SMOLLM") {
+        Some(path) => path.into(),
+        None => cached("SmolLM2-135M-Instruct.Q4_1.gguf"),
+    }
+}
+
 fn cached(name: &str) -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
@@ -78,7 +86,12 @@ pub fn load(backend: BackendChoice) -> Session {
 
 /// Loads the real model in uneven chunks.
 pub fn load_with(options: LoadOptions) -> Session {
-    let mut file = File::open(model_path()).expect("the model opens");
+    load_file(&model_path(), options)
+}
+
+/// The same, of any file.
+pub fn load_file(path: &Path, options: LoadOptions) -> Session {
+    let mut file = File::open(path).expect("the model opens");
     let len = file.metadata().expect("the model has a length").len();
     pollster::block_on(async {
         let mut loader = Loader::new(options, Host::native(), Some(len)).await.expect("the backend opens");

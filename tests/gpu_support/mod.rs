@@ -1,4 +1,5 @@
 //! Opens the GPU executor on a software Vulkan driver: Mesa's llvmpipe, or whatever `VK_ICD_FILENAMES` names.
+#![allow(dead_code)] // Each test crate uses a part.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -22,8 +23,8 @@ pub fn options() -> GpuOptions {
     GpuOptions::new(clock)
 }
 
-/// An executor, and the lock that keeps others from opening one beside it.
-pub fn open(options: GpuOptions) -> (GpuExecutor, MutexGuard<'static, ()>) {
+/// Names the software driver to whoever opens a device; the lock keeps others from opening one beside it.
+pub fn software_driver() -> MutexGuard<'static, ()> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if std::env::var_os("VK_ICD_FILENAMES").is_none()
         && let Some(driver) = LLVMPIPE.into_iter().find(|path| std::path::Path::new(path).exists())
@@ -31,6 +32,12 @@ pub fn open(options: GpuOptions) -> (GpuExecutor, MutexGuard<'static, ()>) {
         // SAFETY: under the lock, and tests that read the environment do so before they open a device.
         unsafe { std::env::set_var("VK_ICD_FILENAMES", driver) };
     }
+    alone
+}
+
+/// An executor, and the lock that keeps others from opening one beside it.
+pub fn open(options: GpuOptions) -> (GpuExecutor, MutexGuard<'static, ()>) {
+    let alone = software_driver();
     let executor = pollster::block_on(GpuExecutor::open(options))
         .unwrap_or_else(|error| panic!("{error}; `cargo xtask setup` installs Mesa's software driver"));
     (executor, alone)

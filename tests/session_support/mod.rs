@@ -99,6 +99,8 @@ thread_local! {
     static NOW: Cell<f64> = const { Cell::new(0.0) };
     static STEP: Cell<f64> = const { Cell::new(0.0) };
     static BREATHS: Cell<usize> = const { Cell::new(0) };
+    static BREATHED_AT: Cell<f64> = const { Cell::new(0.0) };
+    static LONGEST: Cell<f64> = const { Cell::new(0.0) };
     static FLAG: Cell<Option<(usize, CancelFlag)>> = const { Cell::new(None) };
 }
 
@@ -112,10 +114,12 @@ pub fn slow_host(step_ms: f64) -> Host {
     Host {
         clock: || {
             NOW.set(NOW.get() + STEP.get());
+            LONGEST.set(LONGEST.get().max(NOW.get() - BREATHED_AT.get()));
             NOW.get()
         },
         breathe: || {
             BREATHS.set(BREATHS.get() + 1);
+            BREATHED_AT.set(NOW.get());
             if let Some((at, flag)) = FLAG.take() {
                 if BREATHS.get() == at {
                     flag.cancel();
@@ -132,6 +136,12 @@ pub fn slow_host(step_ms: f64) -> Host {
 /// Breaths so far.
 pub fn breaths() -> usize {
     BREATHS.get()
+}
+
+/// Longest time without a breath that somebody who looked at the clock has seen since the last call.
+pub fn longest_without_breath() -> f64 {
+    BREATHED_AT.set(NOW.get());
+    LONGEST.replace(0.0)
 }
 
 /// Sets a flag in the `count`-th breath from now.

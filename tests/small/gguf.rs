@@ -64,6 +64,41 @@ pub fn writer(
     writer
 }
 
+/// Models with every bias that their architecture may have beside those of the table.
+pub const BIASED: [&str; 4] = ["gemma3-f32-64", "llama-f16-64-factors", "qwen2-bf16-64", "qwen3-q5_1-64"];
+/// Tokens of the prompt that `fixtures/biases.json` has logits after.
+pub const BIASED_PROMPT: usize = 30;
+
+/// The file of one of them.
+pub fn biased(spec: &Spec) -> Vec<u8> {
+    let mut writer = writer(spec, spec, Form::Published, Some);
+    let (q, kv) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
+    let attention = [("attn_q", q), ("attn_k", kv), ("attn_v", kv), ("attn_output", spec.width)];
+    let feed_forward = [("ffn_gate", spec.ffn), ("ffn_up", spec.ffn), ("ffn_down", spec.width)];
+    let parts: Vec<(&str, usize)> = match spec.arch {
+        "llama" => attention.into_iter().chain(feed_forward).collect(),
+        "qwen2" => vec![("attn_output", spec.width)],
+        _ => attention.to_vec(),
+    };
+    let layers = 0..spec.layers;
+    let mut biases: Vec<(String, usize)> = layers
+        .flat_map(|layer| parts.iter().map(move |(part, width)| (format!("blk.{layer}.{part}.bias"), *width)))
+        .collect();
+    if spec.arch == "qwen2" {
+        biases.push(("output.bias".to_owned(), VOCABULARY));
+    }
+    for (name, width) in biases {
+        add_vector(&mut writer, spec, &name, width);
+    }
+    writer.to_bytes()
+}
+
+/// Adds a vector of random numbers in F32.
+pub fn add_vector(writer: &mut GgufWriter<'_>, spec: &Spec, name: &str, width: usize) {
+    let bytes = bytes(DType::F32, Numbers::Spread(0.5), width, spec.seed(name));
+    writer.tensor(name, DType::F32, Shape::new([width]), Cow::Owned(bytes)).expect("a sound tensor");
+}
+
 /// How many tensors a model has.
 pub fn tensor_count(spec: &Spec) -> usize {
     tensors(spec).len()

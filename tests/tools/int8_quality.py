@@ -1,7 +1,9 @@
 """Puts llama.cpp's two answers together as tests/fixtures/int8_quality.json. Behind int8_quality.sh.
 
+    python int8_quality.py chats MESSAGES > TEXTS                 what users say, a line each, as prompts of SmolLM2
     python int8_quality.py wanted EXACT > WANTED
     python int8_quality.py fixture TEXTS EXACT USUAL > FIXTURE
+    python int8_quality.py chat_fixture MESSAGES EXACT USUAL > FIXTURE
 """
 
 import json
@@ -15,11 +17,27 @@ NOTE = (
 )
 
 
+CHAT_NOTE = (
+    "Made by tests/tools/int8_quality_chats.sh with the llama.cpp of npm's @node-llama-cpp/linux-x64 3.22.1, SmolLM2-135M-Instruct Q4_1."
+    " text: what a user says, the only message of a conversation. The rest as in int8_quality.json; its activation is SiLU, which llama.cpp"
+    " computes in F32."
+)
+# What the model's template makes of a message.
+CHAT = (
+    "<|im_start|>system\\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\\n"
+    "<|im_start|>user\\n{}<|im_end|>\\n<|im_start|>assistant\\n"
+)
+
+
 def lines(path):
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
 def main():
+    if sys.argv[1] == "chats":
+        for line in Path(sys.argv[2]).read_text().splitlines():
+            print(CHAT.format(line))
+        return
     if sys.argv[1] == "wanted":
         for item in lines(sys.argv[2]):
             print(*item["ids"], "@", *item["top"])
@@ -41,7 +59,8 @@ def main():
             }
         )
     mean = sum(item["deviation"] for item in items) / len(items)
-    head = json.dumps({"note": NOTE, "mean_deviation": round(mean, 6)}, ensure_ascii=False)
+    note = CHAT_NOTE if sys.argv[1] == "chat_fixture" else NOTE
+    head = json.dumps({"note": note, "mean_deviation": round(mean, 6)}, ensure_ascii=False)
     print(head[:-1] + ', "items": [')
     print(",\n".join(json.dumps(item, ensure_ascii=False) for item in items))
     print("]}")

@@ -2,6 +2,7 @@
 // int8_quality.sh).
 //
 //     llamacpp_first_position exact MODEL.gguf < TEXTS      a text a line, `\n` for a line break: ids and the top 20 of each
+//     llamacpp_first_position chats MODEL.gguf < TEXTS      as exact, with the special tokens in the texts recognised
 //     llamacpp_first_position usual MODEL.gguf < WANTED     lines `ids @ wanted ids`, made from the above: log-probabilities of those
 //
 // `exact` keeps the cache in F32 and does without flash attention; `usual` takes llama.cpp's own defaults. stdout: a line of JSON for
@@ -9,12 +10,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "ggml-backend.h"
 #include "llama.h"
 
 static const int TOP = 20;
@@ -58,12 +61,17 @@ int main(int argc, char ** argv) {
     if (argc != 3) {
         return 2;
     }
-    const bool exact = std::string(argv[1]) == "exact";
+    const bool chats = std::string(argv[1]) == "chats";
+    const bool exact = chats || std::string(argv[1]) == "exact";
     llama_log_set([](ggml_log_level level, const char * text, void *) {
         if (level == GGML_LOG_LEVEL_ERROR) {
             std::fputs(text, stderr);
         }
     }, nullptr);
+    // Libraries built with loadable backends, as npm's @node-llama-cpp/linux-x64 has them, are told where those lie.
+    if (const char * folder = std::getenv("GGML_BACKENDS")) {
+        ggml_backend_load_all_from_path(folder);
+    }
     llama_model * model = llama_model_load_from_file(argv[2], llama_model_default_params());
     if (!model) {
         return 1;
@@ -88,7 +96,7 @@ int main(int argc, char ** argv) {
         if (exact) {
             const std::string text = with_line_breaks(line);
             ids.resize(text.size() + 16);
-            ids.resize(llama_tokenize(vocab, text.data(), (int32_t) text.size(), ids.data(), (int32_t) ids.size(), true, false));
+            ids.resize(llama_tokenize(vocab, text.data(), (int32_t) text.size(), ids.data(), (int32_t) ids.size(), true, chats));
         } else {
             std::istringstream words(line);
             bool after = false;

@@ -4,16 +4,24 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 
 import { askDocuments } from "./state/asking";
+import { lookUp } from "./state/cached";
+import { restoreTurns, send } from "./state/conversation";
 import { generate } from "./state/playing";
 import { applyPresets, followAddress, view } from "./state/presets";
-import { state, stop } from "./state/work";
+import { busy, state, stop } from "./state/work";
 import { App } from "./views/App";
 
 applyPresets();
+restoreTurns();
 followAddress();
-window.addEventListener("hashchange", () => {
-  followAddress();
-  window.scrollTo(0, 0);
+window.addEventListener("hashchange", followAddress);
+
+// By itself it would change the address, which says which part is shown.
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  const main = document.getElementById("main");
+  main?.scrollIntoView();
+  main?.focus({ preventScroll: true });
 });
 
 effect(() => {
@@ -26,10 +34,16 @@ effect(() => {
   }
 });
 
+// What is kept changes with each load; where that cannot be told, the list of models says why.
+effect(() => {
+  if (!busy.value) void lookUp(true);
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") stop();
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   if (view.value === "ask") void askDocuments();
+  if (view.value === "chat") void send();
   if (view.value === "playground") void generate();
 });
 

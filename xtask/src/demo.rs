@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rushlight::serve::{ServeOptions, serve};
 
 use crate::setup::{self, Scope};
-use crate::{build_web, fetch_minilm, fetch_model, npm, packages, process};
+use crate::{build_web, fetch_minilm, fetch_model, fetch_smollm, npm, packages, process};
 
 /// Drives the page: opens it, types the prompt, prints the tokens as they come and then the statistics.
 const ASK: &str = "tests/browser/ask.mjs";
@@ -55,9 +55,9 @@ pub fn run(options: &Options) -> Result<()> {
         packages::ensure(&[packages::Need::Firefox])?;
     }
     let model = fetch_model::run(&fetch_model::Options::default())?;
-    // What --ask says is not about documents.
-    let minilm = match (&options.ask, model.parent()) {
-        (None, Some(models)) => Some(fetch_minilm::run(models)?),
+    // What --ask says is neither about documents nor a conversation.
+    let others = match (&options.ask, model.parent()) {
+        (None, Some(models)) => Some((fetch_minilm::run(models)?, fetch_smollm::run(models)?)),
         _ => None,
     };
     build_web::run(&build_web::Options::default())?;
@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> Result<()> {
     let serve_options = ServeOptions {
         addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         root: page,
-        mounts: mounts(&model, minilm.as_deref()),
+        mounts: mounts(&model, others),
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the server's threads")?;
     let Some(prompt) = &options.ask else {
@@ -88,11 +88,14 @@ pub fn run(options: &Options) -> Result<()> {
     })
 }
 
-/// The models at the addresses that the page's controls are preset with.
-fn mounts(model: &Path, minilm: Option<&Path>) -> Vec<(String, PathBuf)> {
-    let writes = (format!("/models/{}", fetch_model::FILE), model.to_path_buf());
-    let finds = minilm.map(|folder| (format!("/models/{}", fetch_minilm::FOLDER), folder.to_path_buf()));
-    std::iter::once(writes).chain(finds).collect()
+/// The models at the addresses that the page's controls are preset with, or offer: Gemma, then MiniLM's folder and SmolLM2.
+fn mounts(model: &Path, others: Option<(PathBuf, PathBuf)>) -> Vec<(String, PathBuf)> {
+    let mut mounts = vec![(format!("/models/{}", fetch_model::FILE), model.to_path_buf())];
+    if let Some((finds, chats)) = others {
+        mounts.push((format!("/models/{}", fetch_minilm::FOLDER), finds));
+        mounts.push((format!("/models/{}", fetch_smollm::FILE), chats));
+    }
+    mounts
 }
 
 async fn ask(options: &Options, prompt: &str, addr: SocketAddr) -> Result<()> {
@@ -130,15 +133,14 @@ mod tests {
 
     #[test]
     fn the_page_is_preset_with_what_is_served() {
-        let controls = std::fs::read_to_string(paths::root().join("www/src/state/model.ts")).unwrap();
-        let [writes, finds] =
-            <[_; 2]>::try_from(mounts(Path::new("gemma.gguf"), Some(Path::new("minilm")))).unwrap();
-        assert!(controls.contains(&format!("url: signal({:?})", writes.0)), "{}", writes.0);
-        // A folder of files ends with a slash in the page, and without one in the server.
-        assert!(
-            controls.contains(&format!("embedder: signal({:?})", format!("{}/", finds.0))),
-            "{}",
-            finds.0
-        );
+        let known = std::fs::read_to_string(paths::root().join("www/src/state/catalogue.ts")).unwrap();
+        let others = Some(("minilm".into(), "smollm.gguf".into()));
+        let [writes, finds, chats] = <[_; 3]>::try_from(mounts(Path::new("gemma.gguf"), others)).unwrap();
+        // The page's addresses are relative to its folder, which is the server's root. A folder of files ends with a slash in the
+        // page, and without one in the server.
+        let finds = format!("{}/", finds.0);
+        for url in [&writes.0, &finds, &chats.0] {
+            assert!(known.contains(&format!("url: {:?}", url.trim_start_matches('/'))), "{url}");
+        }
     }
 }

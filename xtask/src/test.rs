@@ -59,6 +59,7 @@ const STEPS: [Step; 20] = [
     step("lint-www", false, || npm::script(npm::PAGE, "lint")),
     step("lint-browser-tests", false, || npm::script(npm::BROWSER_TESTS, "lint")),
     step("test-pkg", false, || npm::script(npm::PACKAGE, "test")),
+    step("test-www", false, || npm::script(npm::PAGE, "test")),
     step("docs-pkg", false, || npm::script(npm::PACKAGE, "docs")),
     step("browsers", false, || browsers("browser tests", BROWSER_TESTS)),
     step("package-apps", false, || browsers("the package in apps", PACKAGE_TESTS)),

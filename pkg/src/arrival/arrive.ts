@@ -1,8 +1,9 @@
 // One file from an address: out of the store as far as it is there, else from the network and into the store. What is handed on is
 // in order, and is what the server has or what its hashes say, or there is an error.
 
-import { abortError, RushlightError } from "../errors.js";
-import type { Entry } from "../store/journal.js";
+import { abortError, messageOf, RushlightError } from "../errors.js";
+import { type Entry, storedBytes } from "../store/journal.js";
+import { storageError } from "../store/failure.js";
 import type { Store } from "../store/store.js";
 import type { StoredReader, StoredWriter } from "../store/stored.js";
 import { isBegunOf, isCurrent, versionOf } from "./current.js";
@@ -23,8 +24,14 @@ export interface Wanted {
   /** Address of a manifest; `auto` looks for one beside the file. */
   readonly manifest: string | null;
   readonly connections: number;
-  /** Addresses of the model's other files: they are not removed to make room for this one. */
+  /** What the model's other files are stored under: they are not removed to make room for this one. */
   readonly siblings: readonly string[];
+  /** What the file is stored under; its address where left out. */
+  readonly key?: string | undefined;
+  /** Hears why the file is not kept. Where it is left out, that it can't be kept is an error. */
+  readonly onUnkept?: ((reason: string) => void) | undefined;
+  /** Hears how far another tab is that fetches the same file, while this one waits for it: bytes, and those of the file. */
+  readonly onWaiting?: ((stored: number, total: number | undefined) => void) | undefined;
 }
 
 /** What files come from and go to: the tests bring their own. */
@@ -32,6 +39,8 @@ export interface World {
   readonly fetch: Fetch;
   /** Where files are kept; `undefined` keeps none. */
   readonly store: Store | undefined;
+  /** Why there is no store, a sentence for people. */
+  readonly unkept?: string | undefined;
   readonly patience: Patience;
   readonly random: () => number;
   /** Bytes that are checked and stored at a time, where no manifest says so. */
@@ -43,9 +52,13 @@ export interface World {
 export interface Arrival {
   /** Bytes of the file, where known. */
   readonly total: number | undefined;
+  /** What the server announces where that is not certain: for the eyes. */
+  readonly expected?: number | undefined;
   readonly chunks: AsyncGenerator<Bytes, void, undefined>;
   /** Bytes that came out of the store so far. */
   readonly cached: () => number;
+  /** Removes the file from the store, once its chunks were read: it is no model, or was cut. Not where hashes say that it is right. */
+  readonly discard: () => Promise<void>;
 }
 
 /** Opens a file. Its chunks have to be read to their end, or the loop over them left: until then the file is locked. */
@@ -53,15 +66,16 @@ export async function arrive(url: string, wanted: Wanted, world: World, signal: 
   return await new Arriving(url, wanted, world, signal).open();
 }
 
-/** Bytes of a file, where that can be found out without fetching it. Fails where the server says that there is none. */
-export async function lengthOf(url: string, world: World, signal: AbortSignal): Promise<number | undefined> {
+/** Bytes of a file, for the eyes, where that can be found out without fetching it. Fails where the server says that there is none. */
+export async function lengthOf(url: string, world: World, signal: AbortSignal, key = url): Promise<number | undefined> {
   const { patience, random } = world;
-  const entry = await world.store?.lookup(url);
+  const entry = await world.store?.lookup(key);
   if (entry?.complete === true) return entry.bytes ?? undefined;
   const remote = new Remote(url, world.fetch, patience.silenceMs);
   try {
     const retries = new Retries(patience, random, { until: 0 });
-    return (await retried(() => remote.peek(signal), retries, remote, signal)).total;
+    const { total, announced } = await retried(() => remote.peek(signal), retries, remote, signal);
+    return total ?? announced;
   } catch (error) {
     const cause = plain(error);
     if (cause instanceof RushlightError && cause.code === "ERR_NETWORK" && cause.status === undefined) return undefined;
@@ -78,18 +92,25 @@ interface Beginning {
 
 class Arriving {
   readonly #url: string;
+  readonly #key: string;
   readonly #wanted: Wanted;
   readonly #world: World;
   readonly #signal: AbortSignal;
   readonly #remote: Remote;
   readonly #hold: Hold = { until: 0 };
+  /** Where the file is kept, unless that has failed. */
+  #store: Store | undefined;
   #manifest: Manifest | undefined;
   #writer: StoredWriter | undefined;
   #release: (() => void) | undefined;
   #cached = 0;
+  /** Whether what is stored was found to be right by a hash of the whole, or by hashes of its chunks. */
+  #verified = false;
 
   constructor(url: string, wanted: Wanted, world: World, signal: AbortSignal) {
     this.#url = url;
+    this.#key = wanted.key ?? url;
+    this.#store = world.store;
     this.#wanted = wanted;
     this.#world = world;
     this.#signal = signal;
@@ -97,15 +118,16 @@ class Arriving {
   }
 
   async open(): Promise<Arrival> {
-    const cached = (): number => this.#cached;
+    const common = { cached: () => this.#cached, discard: () => this.#discard() };
     try {
       const stored = await this.#openStored();
       if (stored !== undefined) {
         const { entry, reader } = stored;
-        return { total: entry.bytes ?? undefined, chunks: this.#deliverStored(entry, reader), cached };
+        return { total: entry.bytes ?? undefined, chunks: this.#deliverStored(entry, reader), ...common };
       }
       const beginning = await this.#begin();
-      return { total: beginning.layout.total, chunks: this.#deliver(beginning, 0), cached };
+      const { layout, version } = beginning;
+      return { total: layout.total, expected: version.announced, chunks: this.#deliver(beginning, 0), ...common };
     } catch (error) {
       this.#close();
       throw this.#signal.aborted ? abortError(this.#signal) : plain(error);
@@ -114,15 +136,69 @@ class Arriving {
 
   /** The file from the store, where all of it is there and nobody says that it has changed. */
   async #openStored(): Promise<{ entry: Entry; reader: StoredReader } | undefined> {
-    const { store } = this.#world;
-    if (store === undefined) return undefined;
-    this.#release = await store.lock(this.#url, { mode: "shared", signal: this.#signal });
-    const entry = await store.lookup(this.#url);
+    const entry = await this.#locked("shared");
     if (entry?.complete === true && this.#trusts(entry) && (await this.#isCurrent(entry))) {
-      return { entry, reader: await store.read(entry) };
+      const reader = await this.#storing((store) => store.read(entry));
+      if (reader !== undefined) return { entry, reader };
     }
     this.#close();
     return undefined;
+  }
+
+  /** Locks the stored file, and gives what is known of it. */
+  async #locked(mode: "shared" | "exclusive"): Promise<Entry | undefined> {
+    return await this.#storing(async (store) => {
+      this.#release = await this.#waiting(store, () => store.lock(this.#key, { mode, signal: this.#signal }));
+      return await store.lookup(this.#key);
+    });
+  }
+
+  /** Says how far another tab is, while that has the lock. */
+  async #waiting<T>(store: Store, lock: () => Promise<T>): Promise<T> {
+    const { onWaiting } = this.#wanted;
+    if (onWaiting === undefined) return await lock();
+    let waits = true;
+    const look = async (): Promise<void> => {
+      const entry = await store.lookup(this.#key);
+      if (waits && entry !== undefined) onWaiting(storedBytes(entry), entry.bytes ?? undefined);
+    };
+    const timer = setInterval(() => void look().catch(() => undefined), this.#world.patience.waitingMs);
+    try {
+      return await lock();
+    } finally {
+      waits = false;
+      clearInterval(timer);
+    }
+  }
+
+  /** Does something with the store, where there is one. What fails there fails the load only where it insists on keeping the file. */
+  async #storing<T>(work: (store: Store) => Promise<T>): Promise<T | undefined> {
+    if (this.#store === undefined) return undefined;
+    try {
+      return await work(this.#store);
+    } catch (error) {
+      this.#giveUpStore(error);
+      return undefined;
+    }
+  }
+
+  /** Goes on without the store, if that is allowed. What lies there of the file stays, for a load that has more luck. */
+  #giveUpStore(error: unknown): void {
+    if (this.#signal.aborted || this.#wanted.onUnkept === undefined) throw error;
+    this.#store = undefined;
+    this.#close();
+    this.#wanted.onUnkept(messageOf(storageError(this.#key, error)));
+  }
+
+  async #discard(): Promise<void> {
+    const store = this.#store;
+    this.#close();
+    if (store === undefined || this.#verified) return;
+    // Somebody who reads it will find the same.
+    const release = await store.lock(this.#key, { mode: "exclusive", now: true }).catch(() => undefined);
+    if (release === undefined) return;
+    await store.remove(this.#key).catch(() => undefined);
+    release();
   }
 
   /** Whether everything that is asked of the file has been found to be so. */
@@ -138,12 +214,8 @@ class Arriving {
 
   /** Finds out what there is to fetch, and makes room for it. */
   async #begin(): Promise<Beginning> {
-    const { store, patience } = this.#world;
-    let entry: Entry | undefined;
-    if (store !== undefined) {
-      this.#release = await store.lock(this.#url, { mode: "exclusive", signal: this.#signal });
-      entry = await store.lookup(this.#url);
-    }
+    const { patience } = this.#world;
+    const entry = await this.#locked("exclusive");
     const { manifest, sha256 } = this.#wanted;
     if (manifest !== null) {
       const auto = manifest === "auto";
@@ -167,7 +239,7 @@ class Arriving {
       beginning = await this.#ask(undefined);
     }
     try {
-      if (store !== undefined) await this.#openWriter(store, beginning, kept);
+      await this.#storing((store) => this.#openWriter(store, beginning, kept));
       return beginning;
     } catch (error) {
       void beginning.first?.body.cancel().catch(() => undefined);
@@ -222,9 +294,10 @@ class Arriving {
   }
 
   async #openWriter(store: Store, { layout, version }: Beginning, kept: Entry | undefined): Promise<void> {
-    if (kept === undefined) await store.remove(this.#url);
-    await store.makeRoom(this.#url, layout.total ?? 0, this.#wanted.siblings);
-    const writer = await store.write(this.#url);
+    const room = layout.total ?? version.announced ?? 0;
+    if (kept === undefined) await store.remove(this.#key);
+    await store.makeRoom(this.#key, room, this.#wanted.siblings);
+    const writer = await store.write(this.#key);
     this.#writer = writer;
     const { etag, modified } = version;
     if (kept === undefined || writer.entry === undefined) {
@@ -236,11 +309,11 @@ class Arriving {
       } catch (error) {
         if (!(error instanceof RushlightError && error.code === "ERR_QUOTA")) throw error;
         try {
-          await store.freeRoom(this.#url, layout.total ?? 0, this.#wanted.siblings, error);
+          await store.freeRoom(this.#key, room, this.#wanted.siblings, error);
           begin();
         } catch (refused) {
           this.#closeWriter();
-          await store.remove(this.#url);
+          await store.remove(this.#key);
           throw refused;
         }
       }
@@ -258,6 +331,7 @@ class Arriving {
   async *#deliverStored(entry: Entry, reader: StoredReader): AsyncGenerator<Bytes, void, undefined> {
     try {
       const count = Math.ceil((entry.bytes ?? 0) / entry.chunkBytes);
+      this.#verified = entry.sha256 !== null || entry.manifest;
       // Read and hashed by other threads of the browser, while this one is busy with the chunk before.
       const ahead: Promise<Bytes | undefined>[] = [];
       for (let index = 0; index < count; index++) {
@@ -280,15 +354,14 @@ class Arriving {
 
   /** Goes on from a chunk that is damaged in the store: what is missing is fetched, and has to have the hash that it had. */
   async *#repair(entry: Entry, from: number): AsyncGenerator<Bytes, void, undefined> {
-    const { store, segmentBytes } = this.#world;
+    const { segmentBytes } = this.#world;
     this.#close();
-    this.#release = await store?.lock(this.#url, { mode: "exclusive", signal: this.#signal });
-    const now = await store?.lookup(this.#url);
-    if (store === undefined || now === undefined || !agree(versionOf(now), versionOf(entry)) || now.chunkBytes !== entry.chunkBytes) {
-      throw new RushlightError("ERR_STORAGE", `${this.#url}: the stored file was damaged or removed while it was read; load it again`);
-    }
     const version = versionOf(entry);
-    this.#writer = await store.write(this.#url);
+    const now = await this.#locked("exclusive");
+    this.#writer = await this.#storing((store) => {
+      if (now !== undefined && agree(versionOf(now), version) && now.chunkBytes === entry.chunkBytes) return store.write(this.#key);
+      throw new RushlightError("ERR_STORAGE", `${this.#url}: the stored file was damaged or removed while it was read; load it again`);
+    });
     const layout = { chunkBytes: entry.chunkBytes, segmentBytes, total: version.total };
     yield* this.#deliver({ layout, version, first: undefined }, from, entry);
   }
@@ -297,19 +370,20 @@ class Arriving {
   async *#deliver(beginning: Beginning, from: number, known?: Entry): AsyncGenerator<Bytes, void, undefined> {
     const { layout, version, first } = beginning;
     const { patience, random } = this.#world;
-    const writer = this.#writer;
     const expected = (index: number): string | undefined => this.#manifest?.chunks[index] ?? known?.chunks.get(index);
-    const stored = new Set(writer?.entry?.chunks.keys());
+    const stored = new Set(this.#writer?.entry?.chunks.keys());
     const whole = known === undefined && this.#wanted.sha256 !== null ? new Sha256() : undefined;
     const accept = async (index: number, bytes: Bytes): Promise<boolean> => {
       const wanted = expected(index);
-      if (wanted === undefined && writer === undefined) return true;
+      if (wanted === undefined && this.#writer === undefined) return true;
       const hash = await sha256(bytes);
       if (wanted !== undefined && hash !== wanted) return false;
-      writer?.put(index, bytes, hash);
+      this.#writing((writer) => {
+        writer.put(index, bytes, hash);
+      });
       return true;
     };
-    const has = (index: number): boolean => writer?.has(index) ?? false;
+    const has = (index: number): boolean => this.#writer?.has(index) ?? false;
     const { connections } = this.#wanted;
     const common = { remote: this.#remote, hold: this.#hold, signal: this.#signal, patience, random };
     const download = new Download({ ...common, layout, version, connections, has, accept }, from, first);
@@ -321,7 +395,7 @@ class Arriving {
         let bytes: Bytes | undefined;
         if (stored.has(index)) {
           download.want(index);
-          bytes = await writer?.chunk(index);
+          bytes = await this.#storing(async () => await this.#writer?.chunk(index));
           if (this.#signal.aborted) throw abortError(this.#signal);
           this.#cached += bytes?.length ?? 0;
         }
@@ -338,7 +412,10 @@ class Arriving {
       }
       const trusted = { sha256: this.#wanted.sha256 ?? known?.sha256 ?? null, manifest: this.#manifest !== undefined || known?.manifest === true };
       await download.close();
-      writer?.finish({ bytes: delivered, ...trusted });
+      this.#writing((writer) => {
+        writer.finish({ bytes: delivered, ...trusted });
+      });
+      this.#verified = trusted.sha256 !== null || trusted.manifest;
     } catch (error) {
       const changed = error instanceof Passing ? error.otherVersion : error instanceof RushlightError && error.code === "ERR_HASH";
       if (changed && this.#manifest === undefined) spoilt = true;
@@ -346,8 +423,17 @@ class Arriving {
     } finally {
       await download.close();
       this.#closeWriter();
-      if (spoilt) await this.#world.store?.remove(this.#url).catch(() => undefined);
+      if (spoilt) await this.#store?.remove(this.#key).catch(() => undefined);
       this.#close();
+    }
+  }
+
+  /** Writes to the store, where there is one still. */
+  #writing(work: (writer: StoredWriter) => void): void {
+    try {
+      if (this.#writer !== undefined) work(this.#writer);
+    } catch (error) {
+      this.#giveUpStore(error);
     }
   }
 

@@ -5,8 +5,8 @@ import { type Entry, storedBytes } from "../store/journal.js";
 import type { World } from "./arrive.js";
 import { readBody } from "./body.js";
 import { isBegunOf, isCurrent, versionOf } from "./current.js";
-import { agree, type Answer, broken, Remote, type Version } from "./remote.js";
-import { type Hold, plain, Retries, retried } from "./retry.js";
+import { agree, type Answer, Remote, type Version } from "./remote.js";
+import { broken, type Hold, plain, Retries, retried } from "./retry.js";
 import type { Bytes } from "./sha256.js";
 
 /** Pieces double up to this. */
@@ -16,6 +16,8 @@ const MOST_BYTES = 16 << 20;
 export interface Beginning {
   /** Bytes of the file, where known. */
   readonly fileBytes: number | undefined;
+  /** What the server announces where that is not certain: for the eyes. */
+  readonly expected?: number | undefined;
   /** Bytes of it that a load need not fetch. */
   readonly stored: number;
   readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
@@ -30,9 +32,9 @@ export function* pieces(firstBytes: number): Generator<[begin: number, end: numb
   }
 }
 
-/** Opens the beginning of a file; its first piece has `firstBytes`. */
-export async function beginningOf(url: string, firstBytes: number, world: World, signal: AbortSignal): Promise<Beginning> {
-  const reading = new Reading(url, firstBytes, world, signal);
+/** Opens the beginning of a file, which may be stored under a `key`; its first piece has `firstBytes`. */
+export async function beginningOf(url: string, firstBytes: number, world: World, signal: AbortSignal, key = url): Promise<Beginning> {
+  const reading = new Reading(url, key, firstBytes, world, signal);
   try {
     return await reading.open();
   } catch (error) {
@@ -41,21 +43,24 @@ export async function beginningOf(url: string, firstBytes: number, world: World,
 }
 
 /** Bytes of a file that a load would have to fetch, where known. Fails where the server says that there is none. */
-export async function bytesToFetch(url: string, world: World, signal: AbortSignal): Promise<number | undefined> {
-  const { fileBytes, stored, chunks } = await beginningOf(url, 1, world, signal);
+export async function bytesToFetch(url: string, world: World, signal: AbortSignal, key?: string): Promise<number | undefined> {
+  const { fileBytes, expected, stored, chunks } = await beginningOf(url, 1, world, signal, key);
   // The connection must not stay open for the rest.
   for await (const chunk of chunks) if (chunk.length > 0) break;
-  return fileBytes === undefined ? undefined : Math.max(0, fileBytes - stored);
+  const bytes = fileBytes ?? expected;
+  return bytes === undefined ? undefined : Math.max(0, bytes - stored);
 }
 
 class Reading {
+  readonly #key: string;
   readonly #firstBytes: number;
   readonly #world: World;
   readonly #signal: AbortSignal;
   readonly #remote: Remote;
   readonly #hold: Hold = { until: 0 };
 
-  constructor(url: string, firstBytes: number, world: World, signal: AbortSignal) {
+  constructor(url: string, key: string, firstBytes: number, world: World, signal: AbortSignal) {
+    this.#key = key;
     this.#firstBytes = firstBytes;
     this.#world = world;
     this.#signal = signal;
@@ -63,7 +68,7 @@ class Reading {
   }
 
   async open(): Promise<Beginning> {
-    const entry = await this.#world.store?.lookup(this.#remote.url);
+    const entry = await this.#world.store?.lookup(this.#key);
     if (entry?.complete === true && (await isCurrent(entry, this.#remote, this.#world.patience, this.#signal))) {
       return this.#beginning(versionOf(entry), entry);
     }
@@ -79,7 +84,7 @@ class Reading {
   #beginning(version: Version, entry: Entry | undefined, first?: Answer): Beginning {
     const kept = entry !== undefined && (entry.complete ? agree(versionOf(entry), version) : isBegunOf(entry, version)) ? entry : undefined;
     const stored = kept === undefined ? 0 : storedBytes(kept);
-    return { fileBytes: version.total, stored, chunks: this.#chunks(version, kept, first) };
+    return { fileBytes: version.total, expected: version.announced, stored, chunks: this.#chunks(version, kept, first) };
   }
 
   async *#chunks(version: Version, kept: Entry | undefined, first: Answer | undefined): AsyncGenerator<Uint8Array, void, undefined> {

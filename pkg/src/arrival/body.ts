@@ -1,8 +1,8 @@
 // The body of an answer, piece by piece: an abort ends it, and so does silence.
 
 import { abortError, RushlightError } from "../errors.js";
-import { broken } from "./remote.js";
-import { Passing } from "./retry.js";
+import { LATE, within } from "../late.js";
+import { broken, Passing } from "./retry.js";
 
 /** Bytes that are read at a time: what lies in the processor's cache until it is copied on. */
 const PIECE_BYTES = 256 << 10;
@@ -31,7 +31,7 @@ export async function* readBody(
         throw broken(what, error);
       }
       throwIfAborted(signal);
-      if (result === SILENCE) {
+      if (result === LATE) {
         throw new Passing(new RushlightError("ERR_NETWORK", `${what}: nothing arrived for ${silenceMs / 1000} s`));
       }
       if (result.done) return;
@@ -68,24 +68,6 @@ function open(stream: ReadableStream<Uint8Array>): {
     },
     cancel: () => reader.cancel(),
   };
-}
-
-const SILENCE = Symbol("silence");
-
-/** What a promise gives, or `SILENCE` if it takes too long. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | typeof SILENCE> {
-  if (!Number.isFinite(ms)) return await promise;
-  let timer;
-  const silence = new Promise<typeof SILENCE>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(SILENCE);
-    }, ms);
-  });
-  try {
-    return await Promise.race([promise, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function throwIfAborted(signal: AbortSignal): void {

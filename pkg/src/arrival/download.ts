@@ -261,6 +261,11 @@ export class Download {
         await this.#read(answer, segment, before - answer.start);
         return;
       } catch (error) {
+        if (segment.chunk >= segment.end) {
+          // All of it is there, whatever becomes of the connection, unless more came than there is.
+          if (error instanceof Passing && error.otherVersion) throw error;
+          return;
+        }
         if (position() > before) retries.progress();
         await retries.after(error, remote.reached, signal);
       }
@@ -270,7 +275,11 @@ export class Download {
   /** Takes what a segment needs from an answer, after so many bytes that it has already. */
   async #read(answer: Answer, segment: Segment, skip: number): Promise<void> {
     const { layout, remote, patience } = this.#job;
+    const { most = Infinity } = answer;
+    let received = 0;
     for await (let piece of readBody(answer.body, `fetching ${remote.url}`, this.#controller.signal, patience.silenceMs)) {
+      received += piece.length;
+      if (received > most) throw remote.overfull(most);
       const skipped = Math.min(skip, piece.length);
       skip -= skipped;
       piece = piece.subarray(skipped);
@@ -282,8 +291,10 @@ export class Download {
         piece = piece.subarray(part.length);
         if (segment.filled === segment.buffer.length && !(await this.#complete(segment, segment.buffer))) return;
       }
-      if (segment.chunk >= segment.end) return;
+      // A part that should be over by now has to show that it is.
+      if (segment.chunk >= segment.end && received < most) return;
     }
+    if (segment.chunk >= segment.end) return;
     if (layout.total === undefined) {
       await this.#end(segment);
     } else {

@@ -33,12 +33,14 @@ export async function findManifest(
     text = await read();
   } catch (error) {
     const cause = error instanceof Passing ? error.error : error;
+    // Many servers answer unknown addresses with a page.
+    if (optional && cause instanceof RushlightError && cause.code === "ERR_BAD_FILE") return undefined;
     if (!(cause instanceof RushlightError) || cause.code !== "ERR_NETWORK") throw cause;
     // That there is none must be said: a server that only fails to answer would make every file an unchecked one.
     if (error instanceof Passing ? offline : optional) return undefined;
     throw cause;
   }
-  // Many servers answer unknown addresses with a page.
+  // Also where they do not call it one.
   return optional && !text.trimStart().startsWith("{") ? undefined : parseManifest(text, from);
 }
 

@@ -1,12 +1,19 @@
 // One file on a server: requests for a part of it, and what the answers say about the file.
 
 import { abortError, RushlightError } from "../errors.js";
-import { Passing, refusal } from "./retry.js";
+import { readBody } from "./body.js";
+import { unlessPage } from "./page.js";
+import { broken, Passing, refusal } from "./retry.js";
 
 /** What tells one version of a file from another, as far as the server shows it to this page. */
 export interface Version {
-  /** Bytes of the file. */
+  /** Bytes of the file, where that is certain. */
   readonly total: number | undefined;
+  /**
+   * Bytes that the server announces of the whole file, where they may be those of a compressed one: of other origins a page sees the
+   * length and not the encoding. Nothing is cut by it.
+   */
+  readonly announced?: number | undefined;
   readonly etag: string | null;
   /** The header Last-Modified. */
   readonly modified: string | null;
@@ -18,6 +25,8 @@ export interface Answer {
   readonly start: number;
   /** Whether they are the part that was asked for, and not the whole file. */
   readonly ranged: boolean;
+  /** Bytes that it has at most, of a part. */
+  readonly most?: number;
   readonly body: ReadableStream<Uint8Array>;
 }
 
@@ -27,12 +36,18 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 /** Whether two answers can be about the same version: nothing that both say differs. */
 export function agree(a: Version, b: Version): boolean {
   const alike = <T>(x: T | null | undefined, y: T | null | undefined): boolean => x == null || y == null || x === y;
-  return alike(a.total, b.total) && alike(a.etag, b.etag) && alike(a.modified, b.modified);
+  if (!alike(a.total, b.total) || !alike(a.etag, b.etag) || !alike(a.modified, b.modified)) return false;
+  // A length that differs from what is announced is that of a compressed file, or of another version: a validator tells.
+  return (alike(a.announced, b.total) && alike(a.total, b.announced)) || shareValidator(a, b);
 }
 
 /** Whether two answers are about the same version beyond a chance likeness of lengths. */
 export function same(a: Version, b: Version): boolean {
-  return agree(a, b) && ((a.etag !== null && a.etag === b.etag) || (a.modified !== null && a.modified === b.modified));
+  return agree(a, b) && shareValidator(a, b);
+}
+
+function shareValidator(a: Version, b: Version): boolean {
+  return (a.etag !== null && a.etag === b.etag) || (a.modified !== null && a.modified === b.modified);
 }
 
 /** Requests to one address. */
@@ -42,7 +57,7 @@ export class Remote {
   readonly #silenceMs: number;
   /** Whether parts can be asked for; unknown before the first answer. */
   #ranges: boolean | undefined;
-  /** The length, where answers with a part do not show it to this page. */
+  /** The length, where answers with a part do not show it to this page, and it was found out. */
   #length: number | undefined;
   #reached = false;
 
@@ -88,7 +103,7 @@ export class Remote {
       drop(response);
       throw new Passing(new RushlightError("ERR_NETWORK", `${this.url}: the server sent the whole file instead of a part`));
     }
-    const answer = this.#all(response);
+    const answer = await this.#all(response);
     this.#ranges ??= false;
     return answer;
   }
@@ -100,6 +115,12 @@ export class Remote {
     return version;
   }
 
+  /** The failure of a part that is more than was asked for: its bytes are not those of the file at that place. */
+  overfull(most: number): Passing {
+    const message = `${this.url}: the server sent more than the ${most} bytes of the part that was asked for`;
+    return new Passing(new RushlightError("ERR_NETWORK", message), { otherVersion: true });
+  }
+
   /** The failure of an answer about another version. */
   changed(): Passing {
     const message = `${this.url}: the file changed on the server while it was being fetched; load it again`;
@@ -108,18 +129,20 @@ export class Remote {
 
   /** Asks for the whole file. */
   async getWhole(signal: AbortSignal): Promise<Answer> {
-    const answer = this.#all(await this.#request("GET", {}, signal));
+    const answer = await this.#all(await this.#request("GET", {}, signal));
     this.#ranges = false;
     return answer;
   }
 
-  #all(response: Response): Answer {
+  async #all(response: Response): Promise<Answer> {
     if (!response.ok || response.body === null) {
       drop(response);
       throw refusal(this.url, response, Date.now());
     }
-    const total = isEncoded(response) ? undefined : count(response.headers.get("content-length"));
-    return { version: versionOf(response, total), start: 0, ranged: false, body: response.body };
+    const length = isEncoded(response) ? undefined : count(response.headers.get("content-length"));
+    // Of its own origin a page sees every header: there is no encoding then.
+    const lengths = response.type === "basic" ? { total: length } : { total: undefined, announced: length };
+    return { version: versionOf(response, lengths), start: 0, ranged: false, body: await unlessPage(response, response.body, this.url) };
   }
 
   async #part(response: Response, start: number, end: number, signal: AbortSignal): Promise<Answer> {
@@ -129,23 +152,47 @@ export class Remote {
       drop(response);
       throw new Passing(new RushlightError("ERR_NETWORK", `${this.url}: the server sent ${range[0]} for ${start}-${end - 1}`));
     }
-    const total = count(range?.[3] ?? null) ?? (await this.#lengthByHead(signal));
+    const total = count(range?.[3] ?? null) ?? (await this.#findLength(signal));
     if (body === null || isEncoded(response) || total === undefined) {
       // Of the compressed file, or of a file of unknown length: such parts can't be put together.
       drop(response);
       return await this.getWhole(signal);
     }
     this.#ranges = true;
-    return { version: versionOf(response, total), start, ranged: true, body };
+    const most = (range === null ? Math.min(end, total) : Number(range[2]) + 1) - start;
+    return { version: versionOf(response, { total }), start, ranged: true, most, body: start > 0 ? body : await unlessPage(response, body, this.url) };
   }
 
   /** Browsers show Content-Length of another origin, but Content-Range only where the server says so. */
-  async #lengthByHead(signal: AbortSignal): Promise<number | undefined> {
+  async #findLength(signal: AbortSignal): Promise<number | undefined> {
     if (this.#length === undefined) {
-      const response = await this.#request("HEAD", {}, signal);
-      if (response.ok && !isEncoded(response)) this.#length = count(response.headers.get("content-length"));
+      // Of all bytes, since browsers ask for no encoding where they ask for a range: the length is then rarely a compressed one.
+      const response = await this.#request("HEAD", { range: "bytes=0-" }, signal);
+      const announced = response.ok && !isEncoded(response) ? count(response.headers.get("content-length")) : undefined;
+      if (announced !== undefined && (await this.#endsAt(announced, signal))) this.#length = announced;
     }
     return this.#length;
+  }
+
+  /**
+   * Whether the file has so many bytes: it has a last one, and none behind it. A server that compresses what it sends announces the
+   * compressed length to HEAD, where this page may not see that it does, and sends parts of the file as it is.
+   */
+  async #endsAt(length: number, signal: AbortSignal): Promise<boolean> {
+    if (length === 0) return false;
+    const response = await this.#request("GET", { range: `bytes=${length - 1}-${length}` }, signal);
+    const { body } = response;
+    if (response.status !== 206 || body === null) {
+      drop(response);
+      if (response.ok || response.status === 416) return false;
+      throw refusal(this.url, response, Date.now());
+    }
+    let bytes = 0;
+    for await (const piece of readBody(body, `fetching ${this.url}`, signal, this.#silenceMs)) {
+      bytes += piece.length;
+      if (bytes > 1) break;
+    }
+    return bytes === 1;
   }
 
   /** Fails where the server says nothing for too long. */
@@ -181,15 +228,10 @@ export class Remote {
   }
 }
 
-/** A connection that failed. */
-export function broken(what: string, cause: unknown): Passing {
-  const said = cause instanceof Error ? `: ${cause.message}` : "";
-  return new Passing(new RushlightError("ERR_NETWORK", `${what} failed${said}`, { cause }));
+function versionOf({ headers }: Response, lengths: Pick<Version, "total" | "announced">): Version {
+  return { ...lengths, etag: headers.get("etag"), modified: headers.get("last-modified") };
 }
 
-function versionOf({ headers }: Response, total: number | undefined): Version {
-  return { total, etag: headers.get("etag"), modified: headers.get("last-modified") };
-}
 
 /** Whether the bytes that arrive are not those that the headers count. */
 function isEncoded({ headers }: Response): boolean {

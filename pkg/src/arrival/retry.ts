@@ -18,6 +18,8 @@ export interface Patience {
   readonly silenceMs: number;
   /** How long a stored file waits to hear whether it is still current, in milliseconds. */
   readonly revalidateMs: number;
+  /** How often it looks how far another tab is that fetches the same file, in milliseconds. */
+  readonly waitingMs: number;
 }
 
 /** What a visitor gets. */
@@ -29,6 +31,7 @@ export const PATIENCE: Patience = {
   longestAskedMs: 60_000,
   silenceMs: 30_000,
   revalidateMs: 4_000,
+  waitingMs: 250,
 };
 
 /** Answers after which a server may well answer otherwise. */
@@ -48,6 +51,12 @@ export class Passing extends Error {
     this.afterMs = options.afterMs;
     this.otherVersion = options.otherVersion ?? false;
   }
+}
+
+/** A connection that failed. */
+export function broken(what: string, cause: unknown): Passing {
+  const said = cause instanceof Error ? `: ${cause.message}` : "";
+  return new Passing(new RushlightError("ERR_NETWORK", `${what} failed${said}`, { cause }));
 }
 
 /** What people see of a failure that did not pass. */

@@ -12,16 +12,17 @@ const CHUNK_BYTES = 1 << 20;
 /** Bytes that are asked for at a time. */
 const SEGMENT_BYTES = 4 << 20;
 
+const UNABLE = "this browser keeps no files for this page (a private window, or no https)";
+
 /** The world of one load. Without a wish files are kept where the browser can. */
 export async function browserWorld(cache: CacheChoice | null): Promise<World> {
-  const store = cache === "none" || !canWrite() ? undefined : await browserStore();
-  if (cache === "opfs" && store === undefined) {
-    const message = 'this browser keeps no files for this page (a private window, or no https): load with cache: "none"';
-    throw new RushlightError("ERR_STORAGE", message);
-  }
+  const store = cache === "none" || !canWrite() ? undefined : await browserStore().catch(() => undefined);
+  const unkept = store !== undefined ? undefined : cache === "none" ? 'not kept: cache: "none" was asked for' : UNABLE;
+  if (cache === "opfs" && store === undefined) throw new RushlightError("ERR_STORAGE", `${UNABLE}: load with cache: "none"`);
   return {
     fetch: (url, init) => fetch(url, init),
     store,
+    unkept,
     patience: PATIENCE,
     random: Math.random,
     chunkBytes: CHUNK_BYTES,

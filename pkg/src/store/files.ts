@@ -27,17 +27,23 @@ export interface Folder {
   remove(name: string): Promise<void>;
 }
 
-/** The folder at a path below the root of the origin private file system; `undefined` where the browser has none for this page. */
-export async function opfsFolder(...path: readonly string[]): Promise<Folder | undefined> {
-  const storage = (globalThis.navigator as { readonly storage?: StorageManager } | undefined)?.storage;
+/** The root of the origin private file system, or a folder below it; `undefined` where the browser has none for this page. */
+export async function originFolder(...path: readonly string[]): Promise<FileSystemDirectoryHandle | undefined> {
   try {
+    const storage = (globalThis.navigator as { readonly storage?: StorageManager } | undefined)?.storage;
     // Firefox refuses it in private windows, and every browser on pages that are not from https or localhost.
     let directory = await storage?.getDirectory();
     for (const name of path) directory = await directory?.getDirectoryHandle(name, { create: true });
-    return directory === undefined ? undefined : new OpfsFolder(directory);
+    return directory;
   } catch {
     return undefined;
   }
+}
+
+/** The same, for files of models. */
+export async function opfsFolder(...path: readonly string[]): Promise<Folder | undefined> {
+  const directory = await originFolder(...path);
+  return directory === undefined ? undefined : new OpfsFolder(directory);
 }
 
 class OpfsFolder implements Folder {

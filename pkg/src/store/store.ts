@@ -1,11 +1,12 @@
-// Files by their address. Each has a data file and a journal of its own, so that nothing is shared that two tabs could break.
+// What is stored, open for reading and writing, and with room made for it.
 
 import { RushlightError } from "../errors.js";
-import { Sha256 } from "../arrival/sha256.js";
+import { Catalogue, DATA, type Names, namesOf, namesOfKey } from "./catalogue.js";
+import { guard } from "./failure.js";
 import type { Folder } from "./files.js";
 import { encodeLine, type Entry, replay } from "./journal.js";
-import type { LockOptions, Locks, Release } from "./locks.js";
-import { readAll, storageError, StoredReader, StoredWriter } from "./stored.js";
+import type { Locks } from "./locks.js";
+import { readAll, StoredReader, StoredWriter } from "./stored.js";
 
 /** What the origin may store. */
 export interface Space {
@@ -22,36 +23,15 @@ const GIVEN_UP_MS = 7 * 24 * 3600_000;
 const SPARE_BYTES = 1 << 16;
 const SPARE_SHARE = 1 / 1024;
 
-/** Names of the two files of an address. */
-interface Names {
-  readonly data: string;
-  readonly journal: string;
-  readonly lock: string;
-}
-
-/** Everything that is stored. */
-export class Store {
-  readonly #folder: Folder;
-  readonly #locks: Locks;
+/** Everything that is stored, and what may still be. */
+export class Store extends Catalogue {
   readonly #space: Space;
   readonly #now: () => number;
 
   constructor(folder: Folder, locks: Locks, space: Space, now: () => number = Date.now) {
-    this.#folder = folder;
-    this.#locks = locks;
+    super(folder, locks);
     this.#space = space;
     this.#now = now;
-  }
-
-  /** Locks a file: whoever reads holds it shared, whoever writes or removes alone. */
-  async lock(url: string, options: LockOptions): Promise<Release | undefined> {
-    return await this.#locks.acquire(namesOf(url).lock, options);
-  }
-
-  /** What is known of a file. */
-  async lookup(url: string): Promise<Entry | undefined> {
-    const entry = await this.#entry(namesOf(url).journal);
-    return entry?.url === url ? entry : undefined;
   }
 
   /** Opens a complete file for reading, and notes that it is used. The caller holds its lock. */
@@ -62,38 +42,21 @@ export class Store {
 
   /** Opens a file, complete or not, as it is now. It takes no lock: what is written meanwhile counts as not there. */
   async snapshot(entry: Entry): Promise<StoredReader> {
-    return new StoredReader(entry, await guard(entry.url, () => this.#folder.snapshot(namesOf(entry.url).data)));
+    return new StoredReader(entry, await guard(entry.url, () => this.folder.snapshot(namesOf(entry.url).data)));
   }
 
   /** Opens a file for writing. The caller holds its lock alone. */
   async write(url: string): Promise<StoredWriter> {
     const names = namesOf(url);
     return await guard(url, async () => {
-      const data = await this.#folder.open(names.data);
+      const data = await this.folder.open(names.data);
       try {
-        return new StoredWriter(url, data, await this.#folder.open(names.journal), this.#now);
+        return new StoredWriter(url, data, await this.folder.open(names.journal), this.#now);
       } catch (error) {
         data.close();
         throw error;
       }
     });
-  }
-
-  /** Removes a file. The caller holds its lock alone. */
-  async remove(url: string): Promise<void> {
-    const names = namesOf(url);
-    await guard(url, async () => {
-      // Without its journal the data is nothing.
-      await this.#folder.remove(names.journal);
-      await this.#folder.remove(names.data);
-    });
-  }
-
-  /** What is known of all files. */
-  async list(): Promise<Entry[]> {
-    const journals = (await this.#folder.names()).filter((name) => name.endsWith(JOURNAL));
-    const entries = await Promise.all(journals.map((name) => this.#entry(name)));
-    return entries.filter((entry) => entry !== undefined);
   }
 
   /**
@@ -105,7 +68,7 @@ export class Store {
     const space = await this.#space.estimate();
     if (space === undefined) return;
     // A file that was begun has its room already.
-    const claimed = (await this.#folder.snapshot(namesOf(url).data))?.size ?? 0;
+    const claimed = (await this.folder.snapshot(namesOf(url).data))?.size ?? 0;
     const needed = Math.max(0, bytes - claimed) + SPARE_BYTES + Math.ceil(bytes * SPARE_SHARE);
     const missing = needed - Math.max(0, space.quota - space.usage);
     if (missing <= 0) return;
@@ -134,11 +97,11 @@ export class Store {
     let missing = bytes;
     for (const candidate of candidates) {
       if (missing <= 0) return;
-      const release = await this.#locks.acquire(candidate.names.lock, { mode: "exclusive", now: true });
+      const release = await this.locks.acquire(candidate.names.lock, { mode: "exclusive", now: true });
       if (release === undefined) continue;
       try {
-        await this.#folder.remove(candidate.names.journal);
-        await this.#folder.remove(candidate.names.data);
+        await this.folder.remove(candidate.names.journal);
+        await this.folder.remove(candidate.names.data);
         missing -= candidate.bytes;
       } catch {
         // Somebody without a lock has it open.
@@ -152,33 +115,21 @@ export class Store {
   /** What may be removed, in the order in which to remove it. */
   async #candidates(): Promise<{ names: Names; bytes: number; lastUsed: number }[]> {
     const found = [];
-    for (const name of await this.#folder.names()) {
+    for (const name of await this.folder.names()) {
       if (!name.endsWith(DATA)) continue;
       const names = namesOfKey(name.slice(0, -DATA.length));
-      const entry = await this.#entry(names.journal);
-      const bytes = (await this.#folder.snapshot(name))?.size ?? 0;
+      const entry = await this.entryOf(names.journal);
+      const bytes = (await this.folder.snapshot(name))?.size ?? 0;
       const idle = entry === undefined || entry.complete || entry.lastUsed < this.#now() - GIVEN_UP_MS;
       if (idle) found.push({ names, bytes, lastUsed: entry?.lastUsed ?? 0 });
     }
     return found.sort((a, b) => a.lastUsed - b.lastUsed);
   }
 
-  async #entry(journal: string): Promise<Entry | undefined> {
-    for (let tries = 0; ; tries++) {
-      try {
-        const snapshot = await this.#folder.snapshot(journal);
-        return snapshot === undefined ? undefined : replay(new Uint8Array(await snapshot.arrayBuffer())).entry;
-      } catch {
-        // A snapshot can't be read once the file has changed; what can't be read at all counts as not there.
-        if (tries === 3) return undefined;
-      }
-    }
-  }
-
   async #use(names: Names, entry: Entry): Promise<void> {
     if (this.#now() - entry.lastUsed < USE_INTERVAL_MS) return;
     try {
-      const journal = await this.#folder.open(names.journal);
+      const journal = await this.folder.open(names.journal);
       try {
         const { length } = replay(readAll(journal));
         journal.write(encodeLine({ kind: "used", at: this.#now() }), length);
@@ -188,25 +139,6 @@ export class Store {
     } catch {
       // Another reader has it open, and notes the same.
     }
-  }
-}
-
-const DATA = ".data";
-const JOURNAL = ".journal";
-
-function namesOf(url: string): Names {
-  return namesOfKey(new Sha256().update(new TextEncoder().encode(url)).hex().slice(0, 40));
-}
-
-function namesOfKey(key: string): Names {
-  return { data: key + DATA, journal: key + JOURNAL, lock: `rushlight ${key}` };
-}
-
-async function guard<T>(url: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw storageError(url, error);
   }
 }
 

@@ -1,7 +1,7 @@
 // One stored file, open for reading or for writing. Whatever is read is compared with the hash that it was written with.
 
-import { RushlightError } from "../errors.js";
 import { type Bytes, sha256 } from "../arrival/sha256.js";
+import { storageError } from "./failure.js";
 import type { OpenFile } from "./files.js";
 import { apply, beginLine, chunkLength, encodeLine, type Entry, type JournalLine, replay } from "./journal.js";
 
@@ -150,16 +150,4 @@ export class StoredWriter {
 export function readAll(file: OpenFile): Bytes {
   const bytes = new Uint8Array(file.size());
   return bytes.subarray(0, file.read(bytes, 0));
-}
-
-/** What goes wrong in the file system, in words. */
-export function storageError(url: string, error: unknown): unknown {
-  if (error instanceof RushlightError || !(error instanceof Error)) return error;
-  const advice = 'or load with cache: "none"';
-  if (error.name === "QuotaExceededError") {
-    const message = `${url}: the browser's storage is full; make room with cache.delete, ${advice}`;
-    return new RushlightError("ERR_QUOTA", message, { cause: error });
-  }
-  const message = `${url}: the browser's storage failed (${error.message}); try again, ${advice}`;
-  return new RushlightError("ERR_STORAGE", message, { cause: error });
 }

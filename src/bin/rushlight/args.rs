@@ -11,7 +11,6 @@ use rushlight::tasks::quantise::TARGETS;
 use rushlight::tensor::DType;
 
 use crate::chat::ChatArgs;
-use crate::error::CliError;
 use crate::prefix::PrefixArgs;
 
 /// Language models on your own machine, from the files they are published as.
@@ -304,7 +303,7 @@ pub struct PerplexityArgs {
     pub common: CommonArgs,
     #[command(flatten)]
     pub run: RunArgs,
-    /// The text to score.
+    /// The text to score: UTF-8, UTF-16 with its mark, or Windows-1252; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub file: PathBuf,
     /// Positions of a window, BOS included.
@@ -341,7 +340,12 @@ pub struct AskArgs {
     /// A model that makes embeddings, which finds what words alone don't.
     #[arg(long, value_name = "FILE")]
     pub embedder: Option<PathBuf>,
-    /// The document; `-` is standard input.
+    /// Keep the vectors of a long document's sentences in this folder, and make those that the answers did not need once these are
+    /// printed. The next question then waits for none. Without DIR beside the models that were fetched.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, requires = "embedder")]
+    pub index_cache: Option<Option<PathBuf>>,
+    /// The document, as plain text: UTF-8, UTF-16 with its mark, or Windows-1252; `-` is standard input. Places in answers are of the
+    /// text, in bytes of UTF-8, without a byte order mark.
     #[arg(long, value_name = "FILE")]
     pub context_file: PathBuf,
     /// The question; may be given again.
@@ -464,17 +468,5 @@ fn parse_mount(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((prefix, path)) if prefix.starts_with('/') => Ok((prefix.to_owned(), path.into())),
         _ => Err("expected /PREFIX=PATH".to_owned()),
-    }
-}
-
-/// A text from a flag or a file.
-pub fn text_or_file(text: Option<&String>, file: Option<&PathBuf>) -> Result<String, CliError> {
-    match (text, file) {
-        (Some(text), _) => Ok(text.clone()),
-        (None, Some(path)) if path.as_os_str() == "-" => {
-            std::io::read_to_string(std::io::stdin()).map_err(|error| CliError::file(path, &error))
-        }
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error)),
-        (None, None) => Err(CliError::usage("a text or a file with one is needed")),
     }
 }

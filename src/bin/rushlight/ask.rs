@@ -1,17 +1,20 @@
 //! `rushlight ask`
 
-use rushlight::session::{Embedder, Event, Host, LoadOptions, Session, SessionInfo};
+use rushlight::session::{Event, Host, Session, SessionInfo};
+use rushlight::tasks::ask::index::Similarities;
 use rushlight::tasks::ask::{Answer, AskError, Asking, Library, Scored, Span, edges, features, free};
 use serde_json::{Value, json};
 
-use crate::args::{AskArgs, AskMode, text_or_file};
+use crate::args::{AskArgs, AskMode};
+use crate::ask_index::SentenceIndex;
 use crate::chat::now;
+use crate::decode::{text_file, text_or_file};
 use crate::error::CliError;
 use crate::model_file::{self, Reader};
 use crate::output::{note, print};
 
 /// A task's error as the command line says it.
-fn said(error: AskError) -> CliError {
+pub fn said(error: AskError) -> CliError {
     match error {
         AskError::Session(error) => CliError::from(error),
         error => CliError::failure(error.code(), error.to_string()),
@@ -19,7 +22,7 @@ fn said(error: AskError) -> CliError {
 }
 
 pub fn run(args: &AskArgs) -> Result<(), CliError> {
-    let text = text_or_file(None, Some(&args.context_file))?;
+    let text = text_file(&args.context_file)?;
     let mut questions = args.question.clone();
     if args.question_file.is_some() {
         questions.extend(text_or_file(None, args.question_file.as_ref())?.lines().map(str::to_owned));
@@ -30,10 +33,6 @@ pub fn run(args: &AskArgs) -> Result<(), CliError> {
         return Err(said(AskError::EmptyQuestion { got: empty.clone() }));
     }
     pollster::block_on(async {
-        let vectors = match &args.embedder {
-            Some(path) => Some(embed(args, path, &library, &questions).await?),
-            None => None,
-        };
         let load = args.run.load_options(&args.common, args.context);
         let mut session = match model_file::load_reader(&args.common.model, load, Host::native()).await? {
             Reader::Session(session) => session,
@@ -45,48 +44,26 @@ pub fn run(args: &AskArgs) -> Result<(), CliError> {
                 return Ok(());
             }
         };
-        for (index, question) in questions.iter().enumerate() {
-            let similarities = vectors.as_ref().map(|vectors| vectors.similarities(index));
+        let mut index = match &args.embedder {
+            Some(embedder) => Some(SentenceIndex::open(args, embedder, &library).await?),
+            None => None,
+        };
+        for question in &questions {
+            let similarities = match &mut index {
+                Some(index) => Some(index.similarities(&library, question).await?),
+                None => None,
+            };
             let asked = Asked { args, library: &library, text: &text, question, similarities };
             match args.mode {
                 AskMode::Extract => asked.extract(&mut session).await?,
                 AskMode::Free | AskMode::Plain => asked.write(&mut session).await?,
             }
         }
-        Ok(())
+        match index {
+            Some(index) => index.complete().await,
+            None => Ok(()),
+        }
     })
-}
-
-/// Vectors of the sentences and of the questions.
-struct Vectors {
-    sentences: Vec<Vec<f32>>,
-    questions: Vec<Vec<f32>>,
-}
-
-impl Vectors {
-    fn similarities(&self, question: usize) -> Vec<f32> {
-        let Some(question) = self.questions.get(question) else { return Vec::new() };
-        let product = |sentence: &Vec<f32>| sentence.iter().zip(question).map(|(a, b)| a * b).sum();
-        self.sentences.iter().map(product).collect()
-    }
-}
-
-async fn embed(
-    args: &AskArgs,
-    path: &std::path::Path,
-    library: &Library,
-    questions: &[String],
-) -> Result<Vectors, CliError> {
-    let options = LoadOptions {
-        backend: args.common.backend.into(),
-        threads: args.run.threads,
-        precision: rushlight::plan::Precision::Exact,
-        ..LoadOptions::default()
-    };
-    let mut embedder: Embedder = model_file::load_embedder(path, options, Host::native()).await?;
-    let sentences = embedder.embed(&library.sentence_texts()).await?.vectors;
-    let questions = embedder.embed(questions).await?.vectors;
-    Ok(Vectors { sentences, questions })
 }
 
 /// A question with all that it is answered from.
@@ -95,7 +72,7 @@ struct Asked<'a> {
     library: &'a Library,
     text: &'a str,
     question: &'a str,
-    similarities: Option<Vec<f32>>,
+    similarities: Option<Similarities>,
 }
 
 impl Asked<'_> {
@@ -119,7 +96,7 @@ impl Asked<'_> {
         found.truncate(self.args.passages);
         match self.args.mode {
             AskMode::Plain => {
-                let prompt = free::plain_prompt(session, self.text, self.question).map_err(said)?;
+                let prompt = free::plain_prompt(session, self.library, self.question).map_err(said)?;
                 free::start_text(session, &prompt).map_err(said)?;
             }
             _ => {

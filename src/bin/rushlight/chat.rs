@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rushlight::session::{Event, GenerateOptions, Host, Session, report};
-use rushlight::tasks::chat::{self, ChatTemplate, Conversation, Data, LocalTime, Message};
+use rushlight::tasks::chat::{self, ChatTemplate, Conversation, Data, LocalTime, Message, Overflow};
 
 use crate::args::{Backend, CommonArgs, RunArgs, SamplingArgs};
 use crate::error::CliError;
@@ -54,8 +54,27 @@ pub struct ChatArgs {
     /// Positions of the KV cache; the model's, at most 4096, by default.
     #[arg(long, value_name = "N")]
     pub context: Option<usize>,
+    /// What happens when the conversation has outgrown the context: its oldest turns are left out (the system message stays), or it
+    /// ends with ERR_CONTEXT.
+    #[arg(long, value_enum, default_value_t = OverflowArg::Trim)]
+    pub overflow: OverflowArg,
     #[command(flatten)]
     pub sampling: SamplingArgs,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverflowArg {
+    Trim,
+    Error,
+}
+
+impl From<OverflowArg> for Overflow {
+    fn from(overflow: OverflowArg) -> Self {
+        match overflow {
+            OverflowArg::Trim => Overflow::Trim,
+            OverflowArg::Error => Overflow::Error,
+        }
+    }
 }
 
 /// What is said so far, and what else the template reads.
@@ -203,8 +222,14 @@ async fn answer(
     options: &GenerateOptions,
 ) -> Result<(), CliError> {
     let Some(session) = &mut chat.session else { return Err(CliError::usage("--model is needed to answer")) };
-    chat::start_with(session, &chat.template, told.conversation(), options.clone(), now())
-        .map_err(CliError::from_chat)?;
+    let (template, overflow) = (&chat.template, args.overflow.into());
+    let dropped =
+        chat::start_fitted(session, template, told.conversation(), options.clone(), overflow, now())
+            .map_err(CliError::from_chat)?;
+    if dropped > 0 && !args.json {
+        let turns = if dropped == 1 { "turn was" } else { "turns were" };
+        note(&format!("the context is full: the {dropped} oldest {turns} left out"));
+    }
     let mut answer = String::new();
     while let Some(event) = session.next().await? {
         let text = match &event {
@@ -213,7 +238,11 @@ async fn answer(
         };
         answer.push_str(text);
         if args.json {
-            print(&format!("{}\n", report::event(session, &event)))?;
+            let mut line = report::event(session, &event);
+            if let Some(stats) = line.get_mut("stats") {
+                stats["dropped_turns"] = dropped.into();
+            }
+            print(&format!("{line}\n"))?;
         } else {
             print(text)?;
         }

@@ -3,7 +3,8 @@
 use rushlight::session::{Embedder, Embeddings, Host, LoadOptions, report};
 use serde_json::json;
 
-use crate::args::{EmbedArgs, text_or_file};
+use crate::args::EmbedArgs;
+use crate::decode::text_or_file;
 use crate::error::CliError;
 use crate::model_file;
 use crate::output::{note, print};

@@ -36,6 +36,14 @@ impl CliError {
         CliError::failure("ERR_FILE", format!("{}: {error}", path.display()))
     }
 
+    /// The same, said of a file where the file is at fault.
+    pub fn in_file(mut self, path: &Path) -> Self {
+        if matches!(self.code, "ERR_BAD_FILE" | "ERR_UNSUPPORTED") {
+            self.message = format!("{}: {}", path.display(), self.message);
+        }
+        self
+    }
+
     /// clap's message without its further paragraphs.
     pub fn from_clap(error: &clap::Error) -> Self {
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

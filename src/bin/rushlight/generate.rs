@@ -3,7 +3,8 @@
 use rushlight::session::{Event, Finish, Host, Piece, Session, Stats, report};
 use rushlight::tokenizer::StopMatcher;
 
-use crate::args::{GenerateArgs, text_or_file};
+use crate::args::GenerateArgs;
+use crate::decode::text_or_file;
 use crate::error::CliError;
 use crate::model_file;
 use crate::output::{note, print, size};

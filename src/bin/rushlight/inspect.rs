@@ -1,10 +1,13 @@
 //! `rushlight inspect`: metadata, tensors, and the memory that running the model takes.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use rushlight::formats::TensorInfo;
-use rushlight::formats::gguf::{Header, SplitSet, SplitTensor};
-use rushlight::model::{self, Config, Head, PlanOptions};
+use rushlight::formats::gguf::{Metadata, SplitSet, SplitTensor};
+use rushlight::model::arch::Body;
+use rushlight::model::unread::Readable;
+use rushlight::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use rushlight::plan::{Extent, Plan, Storage, ValueId, memory};
 use rushlight::session::MAX_CHUNK;
 use rushlight::tensor::{DType, TensorDesc};
@@ -12,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::args::{InspectArgs, Kv};
 use crate::error::CliError;
-use crate::model_file::read_headers;
+use crate::model_file::{read_headers, read_safetensors_header};
+use crate::model_folder::Folder;
 use crate::output::{print, size};
 
 /// Characters of a metadata value that a table shows.
@@ -21,44 +25,73 @@ const VALUE_WIDTH: usize = 70;
 /// Bytes that running a model takes.
 struct MemoryPlan {
     context: usize,
-    weights: usize,
-    kv: usize,
-    rope: usize,
-    temporaries: usize,
+    weights: u64,
+    kv: u64,
+    rope: u64,
+    temporaries: u64,
     steps: usize,
 }
 
-/// A model's file, or the files of a split one taken together.
+/// What a model's file says, or the files of a split one together, or a folder with weights in safetensors.
 struct Contents {
-    first: Header,
-    parts: SplitSet,
+    /// First line of the table.
+    title: String,
+    format: &'static str,
+    /// GGUF's version; `None` for safetensors.
+    version: Option<u32>,
+    metadata: Metadata,
+    /// With their names in the file.
+    tensors: Vec<SplitTensor>,
 }
 
 impl Contents {
-    fn read(args: &InspectArgs) -> Result<Self, CliError> {
-        let headers = read_headers(&args.common.model)?;
+    fn read(path: &Path) -> Result<Self, CliError> {
+        match Folder::open(path)? {
+            Some(folder) => Self::safetensors(&folder),
+            None => Self::gguf(path),
+        }
+    }
+
+    fn gguf(path: &Path) -> Result<Self, CliError> {
+        let headers = read_headers(path)?;
         let mut parts = SplitSet::new();
         for header in &headers {
-            parts.add(header)?;
+            parts.add(header).map_err(|error| CliError::from(error).in_file(path))?;
         }
-        parts.finish()?;
-        match headers.into_iter().next() {
-            Some(first) => Ok(Contents { first, parts }),
-            None => Err(CliError::failure("ERR_BAD_FILE", "no file")),
-        }
+        parts.finish().map_err(|error| CliError::from(error).in_file(path))?;
+        let Some(first) = headers.first() else { return Err(CliError::failure("ERR_BAD_FILE", "no file")) };
+        Ok(Contents {
+            title: format!("GGUF version {}, alignment {}", first.version, first.alignment),
+            format: "gguf",
+            version: Some(first.version),
+            metadata: parts.metadata().clone(),
+            tensors: parts.tensors().to_vec(),
+        })
+    }
+
+    fn safetensors(folder: &Folder) -> Result<Self, CliError> {
+        let metadata = hf::metadata(&folder.files)?;
+        let header = read_safetensors_header(&folder.weights)?;
+        Ok(Contents {
+            title: "safetensors; metadata as GGUF would have it, of the files beside it".to_owned(),
+            format: "safetensors",
+            version: None,
+            metadata,
+            tensors: header.tensors.into_iter().map(|info| SplitTensor { part: 0, info }).collect(),
+        })
     }
 
     fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
-        self.parts.tensors().iter().map(|tensor| &tensor.info)
+        self.tensors.iter().map(|tensor| &tensor.info)
     }
 
-    fn bytes(&self) -> usize {
-        self.tensors().map(|tensor| tensor.bytes).sum()
+    fn bytes(&self) -> u64 {
+        self.tensors().map(|tensor| tensor.bytes as u64).sum()
     }
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
-    let contents = Contents::read(args)?;
+    let contents = Contents::read(&args.common.model)?;
     let planned = match plan_memory(args, &contents) {
         Err(error) if error.is_usage() => return Err(error),
         planned => planned,
@@ -85,9 +118,17 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
 }
 
 fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryPlan), CliError> {
-    let config = Config::from_metadata(contents.parts.metadata())?;
-    let tensors: Vec<TensorDesc> = contents.tensors().map(|tensor| tensor.desc.clone()).collect();
-    let context = args.context.unwrap_or(config.context.min(4096));
+    let config = Config::from_metadata(&contents.metadata)?;
+    let readable = Readable::of(&config)?;
+    let read = |desc: &TensorDesc| match contents.version {
+        Some(_) => readable.gguf(desc),
+        None => readable.safetensors(desc),
+    };
+    let descs: Result<Vec<Option<TensorDesc>>, ModelError> =
+        contents.tensors().map(|tensor| read(&tensor.desc)).collect();
+    let descs: Vec<TensorDesc> = descs?.into_iter().flatten().collect();
+    let default = config.encoder.map_or(config.context.min(4096), |encoder| encoder.max_tokens);
+    let context = args.context.unwrap_or(default);
     if args.context.is_some() && !(2..=config.context).contains(&context) {
         let expected = format!("--context: expected 2 to {}, the model's, got {context}", config.context);
         return Err(CliError::usage(expected));
@@ -96,22 +137,23 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
         Kv::F16 => DType::F16,
         Kv::F32 => DType::F32,
     };
-    let max_tokens = MAX_CHUNK.min(context);
-    let options = PlanOptions { context, max_tokens, kv, head: Head::Logits };
-    let plan = model::build(&config, &tensors, options)?;
+    let (plan, max_tokens) = match config.arch.body {
+        Body::Decoder => {
+            let max_tokens = MAX_CHUNK.min(context);
+            let options = PlanOptions { context, max_tokens, kv, head: Head::Logits };
+            (model::build(&config, &descs, options)?, max_tokens)
+        }
+        // One text of the longest.
+        Body::Encoder => (model::build_encoder(&config, &descs, 1)?, context),
+    };
     let extent = Extent { tokens: max_tokens, pos: 0 };
-    let stored = |storage: Storage| -> usize {
+    let stored = |storage: Storage| -> u64 {
         let ids = (0..plan.values.len() as u32).map(ValueId);
-        ids.filter(|id| plan.value(*id).storage == storage)
-            .map(|id| {
-                let operand = plan.operand(id, extent);
-                operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()
-            })
-            .sum()
+        ids.filter(|id| plan.value(*id).storage == storage).map(|id| plan.operand(id, extent).bytes()).sum()
     };
     let memory = MemoryPlan {
         context,
-        weights: contents.bytes(),
+        weights: descs.iter().filter_map(TensorDesc::bytes).map(|bytes| bytes as u64).sum(),
         kv: stored(Storage::State),
         rope: stored(Storage::Input),
         temporaries: memory::assign(&plan, extent).total_bytes() + stored(Storage::Output),
@@ -121,19 +163,18 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
 }
 
 fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
-    let (first, metadata) = (&contents.first, contents.parts.metadata());
-    let elements: usize = contents.tensors().filter_map(|tensor| tensor.desc.shape.elements()).sum();
+    let metadata = &contents.metadata;
+    let elements: u64 = contents.tensors().map(|tensor| tensor.desc.shape.count()).sum();
     writeln!(
         out,
-        "GGUF version {}, alignment {}\n{:.1} million weights in {}",
-        first.version,
-        first.alignment,
+        "{}\n{:.1} million weights in {}",
+        contents.title,
         elements as f64 / 1e6,
         size(contents.bytes())
     )?;
     for dtype in DType::WEIGHTS {
         let of_type = || contents.tensors().filter(|tensor| tensor.desc.dtype == dtype);
-        let bytes: usize = of_type().map(|tensor| tensor.bytes).sum();
+        let bytes: u64 = of_type().map(|tensor| tensor.bytes as u64).sum();
         if bytes > 0 {
             writeln!(out, "  {:5} {:>4} tensors {:>10}", dtype.name(), of_type().count(), size(bytes))?;
         }
@@ -153,7 +194,7 @@ fn tables(out: &mut String, contents: &Contents) -> std::fmt::Result {
             "  {:width$}  {:5} {shape:>16} {:>10}",
             desc.name,
             desc.dtype.name(),
-            size(tensor.bytes)
+            size(tensor.bytes as u64)
         )?;
     }
     Ok(())
@@ -190,8 +231,7 @@ fn shortened(text: &str) -> String {
 
 fn as_json(contents: &Contents, planned: Result<&(Plan, MemoryPlan), &CliError>) -> Value {
     let metadata: serde_json::Map<String, Value> = contents
-        .parts
-        .metadata()
+        .metadata
         .iter()
         .map(|(key, value)| {
             let entry = json!({ "type": value.value_type().name(), "value": shortened(&value.to_string()) });
@@ -208,7 +248,7 @@ fn as_json(contents: &Contents, planned: Result<&(Plan, MemoryPlan), &CliError>)
             "offset": tensor.info.offset,
         })
     };
-    let tensors: Vec<Value> = contents.parts.tensors().iter().map(tensor).collect();
+    let tensors: Vec<Value> = contents.tensors.iter().map(tensor).collect();
     let memory = match planned {
         Ok((_, memory)) => json!({
             "context": memory.context,
@@ -220,5 +260,6 @@ fn as_json(contents: &Contents, planned: Result<&(Plan, MemoryPlan), &CliError>)
         }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    json!({ "version": contents.first.version, "metadata": metadata, "tensors": tensors, "memory": memory })
+    let (format, version) = (contents.format, contents.version);
+    json!({ "format": format, "version": version, "metadata": metadata, "tensors": tensors, "memory": memory })
 }

@@ -2,8 +2,10 @@
 
 mod args;
 mod ask;
+mod ask_index;
 mod bench;
 mod chat;
+mod decode;
 mod embed;
 mod error;
 mod generate;

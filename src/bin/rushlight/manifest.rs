@@ -95,7 +95,7 @@ fn summary(manifests: &[Manifest]) -> String {
     let line = |manifest: &Manifest| {
         let Manifest { file, bytes, sha256, chunks } = manifest;
         let (file, count) = (beside(file), chunks.len());
-        format!("{}: {} in {count} chunks, sha256 {sha256}\n", file.display(), size(*bytes as usize))
+        format!("{}: {} in {count} chunks, sha256 {sha256}\n", file.display(), size(*bytes))
     };
     manifests.iter().map(line).collect()
 }

@@ -5,7 +5,10 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rushlight::formats::gguf::{GgufReader, Header, split_names};
+use rushlight::formats::FormatError;
+use rushlight::formats::gguf::{GgufReader, Header, Metadata, SplitSet, split_names};
+use rushlight::formats::safetensors::{self, SafetensorsReader};
+use rushlight::model::hf;
 use rushlight::session::{Embedder, Host, LoadOptions, Loader, Session, SpanReader};
 
 use crate::error::CliError;
@@ -36,40 +39,85 @@ impl Part {
         let count = self.file.read(buffer).map_err(|error| CliError::file(&self.path, &error))?;
         Ok(&buffer[..count])
     }
+
+    /// Gives `take` the file in chunks, `None` for its end, until it has enough.
+    fn read_until(
+        &mut self,
+        mut take: impl FnMut(Option<&[u8]>) -> Result<bool, FormatError>,
+    ) -> Result<(), CliError> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let chunk = self.read(&mut buffer)?;
+            let chunk = Some(chunk).filter(|chunk| !chunk.is_empty());
+            let is_end = chunk.is_none();
+            if take(chunk).map_err(|error| self.named(error))? || is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An error of the file's bytes, with its name.
+    fn named(&self, error: impl Into<CliError>) -> CliError {
+        error.into().in_file(&self.path)
+    }
 }
 
 /// The files of a model: itself, or all parts of a split one.
 fn parts(path: &Path) -> Result<Vec<Part>, CliError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match split_names(name) {
-        Some(names) => names.iter().map(|name| Part::open(path.with_file_name(name))).collect(),
+        Some((1, names)) => names.iter().map(|name| Part::open(path.with_file_name(name))).collect(),
+        Some((number, names)) => {
+            // That it is one is the file's to say; a name alone may be anybody's.
+            let mut part = Part::open(path.to_owned())?;
+            let header = header_of(&mut part)?;
+            if SplitSet::new().add(&header).is_ok() {
+                return Ok(vec![Part::open(path.to_owned())?]);
+            }
+            let first = names.into_iter().next().unwrap_or_default();
+            let said = format!(
+                "{}: this is part {number} of a split model: give the first, {first}",
+                path.display()
+            );
+            Err(CliError::failure("ERR_BAD_FILE", said))
+        }
         None => Ok(vec![Part::open(path.to_owned())?]),
     }
 }
 
-/// Reads only the header of a model's first file, which has all of the metadata.
-pub fn read_header(path: &Path) -> Result<Header, CliError> {
-    header_of(parts(path)?.swap_remove(0))
-}
-
-/// Reads the header of each file of a model.
+/// The header of each file of a GGUF model.
 pub fn read_headers(path: &Path) -> Result<Vec<Header>, CliError> {
-    parts(path)?.into_iter().map(header_of).collect()
+    parts(path)?.iter_mut().map(header_of).collect()
 }
 
-fn header_of(mut part: Part) -> Result<Header, CliError> {
-    let mut reader = GgufReader::with_file_len(part.bytes);
-    let mut buffer = vec![0; CHUNK];
-    while reader.header().is_none() {
-        let chunk = part.read(&mut buffer)?;
-        if chunk.is_empty() {
-            reader.finish()?;
-            break;
-        }
-        reader.push(chunk)?;
+/// The metadata of a model: of a file's header, or of what lies beside weights in safetensors.
+pub fn read_metadata(path: &Path) -> Result<Metadata, CliError> {
+    match Folder::open(path)? {
+        Some(folder) => Ok(hf::metadata(&folder.files)?),
+        None => Ok(header_of(&mut parts(path)?.swap_remove(0))?.metadata),
     }
+}
+
+fn header_of(part: &mut Part) -> Result<Header, CliError> {
+    let mut reader = GgufReader::with_file_len(part.bytes);
+    part.read_until(|chunk| match chunk {
+        Some(chunk) => reader.push(chunk).map(|_| reader.header().is_some()),
+        None => reader.finish().map(|()| true),
+    })?;
     let missing = || CliError::failure("ERR_BAD_FILE", format!("{}: no header", part.path.display()));
     reader.into_header().ok_or_else(missing)
+}
+
+/// The header of weights in safetensors.
+pub fn read_safetensors_header(path: &Path) -> Result<safetensors::Header, CliError> {
+    let mut part = Part::open(path.to_owned())?;
+    let mut reader = SafetensorsReader::with_file_len(part.bytes);
+    part.read_until(|chunk| match chunk {
+        Some(chunk) => reader.push(chunk).map(|_| reader.header().is_some()),
+        None => reader.finish().map(|()| true),
+    })?;
+    let missing = || CliError::failure("ERR_BAD_FILE", format!("{}: no header", path.display()));
+    reader.header().cloned().ok_or_else(missing)
 }
 
 /// Loads a model with a progress bar on a terminal.
@@ -123,10 +171,11 @@ async fn read(path: &Path, options: LoadOptions, host: Host) -> Result<Loader, C
                 break;
             }
             bar.inc(chunk.len() as u64);
-            loader.push(chunk).await?;
+            loader.push(chunk).await.map_err(|error| part.named(error))?;
         }
     }
     bar.finish_and_clear();
+    loader.check_complete().map_err(|error| CliError::from(error).in_file(path))?;
     Ok(loader)
 }
 

@@ -24,9 +24,12 @@ impl Folder {
             (false, true) => (path.parent().unwrap_or(Path::new("")), path.to_owned()),
             (false, false) => return Ok(None),
         };
-        if path.is_dir() && !folder.join("config.json").exists() {
-            let expected = format!("and no folder with config.json and {WEIGHTS}");
-            return Err(CliError::failure("ERR_FILE", format!("{}: not a file, {expected}", path.display())));
+        if path.is_dir()
+            && let Some(missing) = ["config.json", WEIGHTS].iter().find(|name| !folder.join(name).exists())
+        {
+            let said =
+                format!("{}: not a file, and a folder without {missing}{}", path.display(), instead(folder));
+            return Err(CliError::failure("ERR_FILE", said));
         }
         let needed = |name: &str| {
             let file = folder.join(name);
@@ -42,5 +45,28 @@ impl Folder {
             },
             weights,
         }))
+    }
+}
+
+/// What a folder holds that could be meant.
+fn instead(folder: &Path) -> String {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let ending = |end: &str| names.iter().find(|name| name.to_ascii_lowercase().ends_with(end));
+    if let Some(name) = ending(".gguf") {
+        return format!(": give the model file itself, {name}");
+    }
+    if let Some(name) = ending(".safetensors.index.json") {
+        return format!(
+            ": {name} says that the weights are in several files, which are not read: give one file, {WEIGHTS}"
+        );
+    }
+    match ending(".bin").or_else(|| ending(".pt")) {
+        Some(name) => format!(": {name} is a PyTorch checkpoint, which has to be converted to {WEIGHTS}"),
+        None => format!("; expected config.json, tokenizer.json and {WEIGHTS}"),
     }
 }

@@ -7,12 +7,13 @@ use rushlight::session::{Host, report};
 use serde_json::json;
 
 use crate::args::PerplexityArgs;
+use crate::decode::text_file;
 use crate::error::CliError;
 use crate::model_file;
 use crate::output::{note, print};
 
 pub fn run(args: &PerplexityArgs) -> Result<(), CliError> {
-    let text = std::fs::read_to_string(&args.file).map_err(|error| CliError::file(&args.file, &error))?;
+    let text = text_file(&args.file)?;
     let load = args.run.load_options(&args.common, Some(args.context));
     pollster::block_on(async {
         let mut session = model_file::load(&args.common.model, load, Host::native()).await?;

@@ -7,6 +7,7 @@ use rushlight::session::Host;
 use serde_json::json;
 
 use crate::args::{CommonArgs, RunArgs};
+use crate::decode::text_file;
 use crate::error::CliError;
 use crate::model_file;
 use crate::output::{note, print, size};
@@ -29,7 +30,7 @@ pub struct PrefixArgs {
 }
 
 pub fn run(args: &PrefixArgs) -> Result<(), CliError> {
-    let text = std::fs::read_to_string(&args.file).map_err(|error| CliError::file(&args.file, &error))?;
+    let text = text_file(&args.file)?;
     let load = args.run.load_options(&args.common, args.context);
     pollster::block_on(async {
         let mut session = model_file::load(&args.common.model, load, Host::native()).await?;
@@ -40,7 +41,7 @@ pub fn run(args: &PrefixArgs) -> Result<(), CliError> {
         if args.common.json {
             return print(&format!("{}\n", json!({ "tokens": tokens, "bytes": bytes.len(), "kv": kv })));
         }
-        note(&format!("{tokens} tokens, {} ({kv}), in {}", size(bytes.len()), args.output.display()));
+        note(&format!("{tokens} tokens, {} ({kv}), in {}", size(bytes.len() as u64), args.output.display()));
         Ok(())
     })
 }

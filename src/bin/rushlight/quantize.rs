@@ -83,7 +83,7 @@ fn relative_error(conversions: &[Conversion]) -> f64 {
 fn to_text(args: &QuantizeArgs, conversions: &[Conversion], read: u64, written: u64) -> String {
     let mut out = String::new();
     for (dtype, count, bytes) in by_type(conversions) {
-        out.push_str(&format!("{:5} {count:5} tensors {:>10}\n", dtype.name(), size(bytes)));
+        out.push_str(&format!("{:5} {count:5} tensors {:>10}\n", dtype.name(), size(bytes as u64)));
     }
     let fell_back: Vec<&Conversion> = conversions.iter().filter(|conversion| conversion.fell_back).collect();
     if let [first, ..] = fell_back.as_slice() {
@@ -99,8 +99,8 @@ fn to_text(args: &QuantizeArgs, conversions: &[Conversion], read: u64, written: 
     }
     out.push_str(&format!(
         "{} -> {} ({:.1}%), relative error {:.5}: {}\n",
-        size(read as usize),
-        size(written as usize),
+        size(read),
+        size(written),
         100.0 * written as f64 / read.max(1) as f64,
         relative_error(conversions),
         args.output.display(),

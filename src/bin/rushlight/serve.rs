@@ -15,8 +15,9 @@ pub fn run(args: &ServeArgs) -> Result<(), CliError> {
     if let Some(model) = &args.model {
         let name = model.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| CliError::usage("--model: expected a file"))?;
-        mounts.push((format!("/models/{name}"), model.clone()));
-        query.push(format!("model=/models/{name}"));
+        let address = format!("/models/{}", serve::path_segment(name));
+        query.push(format!("model={}", serve::query_value(&address)));
+        mounts.push((address, model.clone()));
     }
     match args.backend {
         Backend::Auto => {}

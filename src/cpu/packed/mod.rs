@@ -34,7 +34,7 @@ impl Lines {
         let mut lines = Vec::new();
         lines.try_reserve_exact(bytes.div_ceil(size_of::<Line>())).map_err(|_| ExecError::OutOfMemory {
             what: what.to_owned(),
-            bytes,
+            bytes: bytes as u64,
             advice: "close other programs or tabs, or take a smaller model or context",
         })?;
         Ok(Lines { lines, bytes: 0 })
@@ -125,7 +125,7 @@ impl Weight {
         let cols = self.desc.shape.cols();
         match self.form {
             Form::Vector => 0,
-            Form::Numbers(dtype) => cols * ROWS * dtype.block_bytes(),
+            Form::Numbers(dtype) => cols.saturating_mul(ROWS * dtype.block_bytes()),
             Form::Blocks(layout) => layout.group_bytes(cols),
         }
     }

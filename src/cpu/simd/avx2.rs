@@ -115,6 +115,11 @@ impl<const VNNI: bool> Simd for X86<VNNI> {
     }
 
     #[inline(always)]
+    fn max_magnitude(a: __m256, b: __m256) -> __m256 {
+        vector!(_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))))
+    }
+
+    #[inline(always)]
     fn round(a: __m256) -> __m256 {
         vector!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }

@@ -28,9 +28,13 @@ pub type Quad = [i8; 4];
 /// Lanes of a vector: rows of a weight that are worked on together.
 pub const LANES: usize = 8;
 
-/// Instruction set found when the executor was made.
+/// That this processor runs an instruction set: made by [`Level::detect`] alone, so that nobody can call what would trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub struct Level(InstructionSet);
+
+/// What micro-kernels are compiled for. Naming one proves nothing: functions take a [`Level`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
     /// What every machine of the target has.
     Baseline,
     /// x86-64 with AVX2, FMA and F16C.
@@ -52,19 +56,24 @@ impl Level {
             let vnni = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni");
-            return if vnni { Level::Vnni } else { Level::Avx2 };
+            return Level(if vnni { InstructionSet::Vnni } else { InstructionSet::Avx2 });
         }
-        Level::Baseline
+        Level(InstructionSet::Baseline)
+    }
+
+    /// The instruction set that was found.
+    pub fn instruction_set(self) -> InstructionSet {
+        self.0
     }
 
     /// Rows of activations of a tile of f32 products: as many sums as there are registers for.
     pub fn tile(self) -> usize {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Avx2::TILE,
+            InstructionSet::Avx2 => Avx2::TILE,
             #[cfg(target_arch = "x86_64")]
-            Level::Vnni => Vnni::TILE,
-            Level::Baseline => Baseline::TILE,
+            InstructionSet::Vnni => Vnni::TILE,
+            InstructionSet::Baseline => Baseline::TILE,
         }
     }
 
@@ -73,23 +82,24 @@ impl Level {
     pub fn all() -> Vec<Self> {
         let best = Level::detect();
         #[cfg(target_arch = "x86_64")]
-        let all = [Level::Baseline, Level::Avx2, Level::Vnni];
+        let all = [InstructionSet::Baseline, InstructionSet::Avx2, InstructionSet::Vnni];
         #[cfg(not(target_arch = "x86_64"))]
-        let all = [Level::Baseline];
-        let end = all.iter().position(|level| *level == best).map_or(1, |at| at + 1);
-        all[..end].to_vec()
+        let all = [InstructionSet::Baseline];
+        // A processor that has one of them has those before it.
+        let end = all.iter().position(|set| *set == best.0).map_or(1, |at| at + 1);
+        all[..end].iter().copied().map(Level).collect()
     }
 
     /// Name for people.
     pub fn name(self) -> &'static str {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => "AVX2",
+            InstructionSet::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
-            Level::Vnni => "AVX-512 VNNI",
-            Level::Baseline if cfg!(target_feature = "relaxed-simd") => "relaxed-simd",
-            Level::Baseline if cfg!(target_arch = "wasm32") => "simd128",
-            Level::Baseline => "baseline",
+            InstructionSet::Vnni => "AVX-512 VNNI",
+            InstructionSet::Baseline if cfg!(target_feature = "relaxed-simd") => "relaxed-simd",
+            InstructionSet::Baseline if cfg!(target_arch = "wasm32") => "simd128",
+            InstructionSet::Baseline => "baseline",
         }
     }
 }
@@ -140,12 +150,15 @@ pub trait Simd: Copy + 'static {
     fn mul_add(a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// Quotients.
     fn div(a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The larger numbers.
+    /// The larger numbers; `b` where either is NaN.
     fn max(a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The smaller numbers.
+    /// The smaller numbers; `b` where either is NaN.
     fn min(a: Self::F32, b: Self::F32) -> Self::F32;
     /// Magnitudes.
     fn abs(a: Self::F32) -> Self::F32;
+    /// The larger of magnitudes, by their bits: those of infinity are above those of all numbers, and those of NaN above infinity's,
+    /// so that neither is lost.
+    fn max_magnitude(a: Self::F32, b: Self::F32) -> Self::F32;
     /// To the nearest integer, ties to even.
     fn round(a: Self::F32) -> Self::F32;
     /// `2^n` for whole numbers `n` in -126..=127.
@@ -215,7 +228,15 @@ pub fn sum_lanes<S: Simd>(x: S::F32) -> f32 {
     ((a + e) + (b + f)) + ((c + g) + (d + h))
 }
 
-/// The largest of eight lanes.
+/// The largest of eight magnitudes: NaN if there is one, else infinity if there is one.
+#[inline(always)]
+pub fn max_magnitude_lanes<S: Simd>(x: S::F32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    S::store(x, &mut lanes);
+    f32::from_bits(lanes.into_iter().fold(0, |largest, lane| lane.to_bits().max(largest)))
+}
+
+/// The largest of eight lanes that are numbers.
 #[inline(always)]
 pub fn max_lanes<S: Simd>(x: S::F32) -> f32 {
     let mut lanes = [0.0; LANES];
@@ -241,14 +262,14 @@ macro_rules! on_level {
             fn vnni($($arg: $ty),*) $(-> $ret)? {
                 $body::<$crate::cpu::simd::Vnni>($($arg),*)
             }
-            match level {
+            match level.instruction_set() {
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `Level::Vnni` is only made by `detect`, which found AVX-512 F, VL and VNNI beside these.
-                $crate::cpu::simd::Level::Vnni => unsafe { vnni($($arg),*) },
+                // SAFETY: a level is only made by `detect`, which found AVX-512 F, VL and VNNI beside these.
+                $crate::cpu::simd::InstructionSet::Vnni => unsafe { vnni($($arg),*) },
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: `Level::Avx2` is only made by `detect`, which found AVX2, FMA and F16C.
-                $crate::cpu::simd::Level::Avx2 => unsafe { avx2($($arg),*) },
-                $crate::cpu::simd::Level::Baseline => $body::<$crate::cpu::simd::Baseline>($($arg),*),
+                // SAFETY: a level is only made by `detect`, which found AVX2, FMA and F16C.
+                $crate::cpu::simd::InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::cpu::simd::InstructionSet::Baseline => $body::<$crate::cpu::simd::Baseline>($($arg),*),
             }
         }
     };

@@ -106,6 +106,11 @@ impl Simd for Plain {
     }
 
     #[inline(always)]
+    fn max_magnitude(a: Lanes, b: Lanes) -> Lanes {
+        each(a, b, |a, b| f32::from_bits(a.to_bits().max(b.to_bits())))
+    }
+
+    #[inline(always)]
     fn round(a: Lanes) -> Lanes {
         a.map(f32::round_ties_even)
     }

@@ -143,19 +143,25 @@ impl Simd for Wasm {
         each(a, b, |a, b| f32x4_div(a, b))
     }
 
+    /// `pmax(x, y)` is `x < y ? y : x`, so that the first of its operands is what comes of a NaN.
     #[inline(always)]
     fn max(a: Pair, b: Pair) -> Pair {
-        each(a, b, |a, b| f32x4_pmax(a, b))
+        each(a, b, |a, b| f32x4_pmax(b, a))
     }
 
     #[inline(always)]
     fn min(a: Pair, b: Pair) -> Pair {
-        each(a, b, |a, b| f32x4_pmin(a, b))
+        each(a, b, |a, b| f32x4_pmin(b, a))
     }
 
     #[inline(always)]
     fn abs(a: Pair) -> Pair {
         both(a, |a| f32x4_abs(a))
+    }
+
+    #[inline(always)]
+    fn max_magnitude(a: Pair, b: Pair) -> Pair {
+        each(a, b, |a, b| i32x4_max(a, b))
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@ use super::{
     ALIGNMENT_KEY, ALIGNMENT_RULE, DEFAULT_ALIGNMENT, MAGIC, MAX_EXTENTS, MAX_KEY_BYTES, MAX_NAME_BYTES,
     is_alignment,
 };
-use crate::formats::{FormatError, TensorInfo};
+use crate::formats::{FormatError, TensorInfo, mistaken};
 use crate::tensor::{DType, Shape, TensorDesc};
 use std::collections::HashSet;
 
@@ -47,6 +47,9 @@ impl Default for Limits {
         Limits { header_bytes: 128 << 20, keys: 65_536, tensors: 262_144, depth: 4 }
     }
 }
+
+/// Magic, version, number of tensors, number of keys.
+const PREAMBLE_BYTES: usize = 24;
 
 /// Elements that are reserved before any has come.
 const RESERVE: usize = 4_096;
@@ -120,6 +123,10 @@ impl HeaderParser {
 
     /// The error for a file that ends here.
     pub(super) fn truncated(&self) -> FormatError {
+        let is_other = matches!(self.item, Item::Preamble) && !self.buffer.is_empty();
+        if is_other && !MAGIC.starts_with(self.buffer.get(..MAGIC.len()).unwrap_or(&self.buffer)) {
+            return mistaken::magic("GGUF", &self.buffer);
+        }
         let what = match &self.item {
             Item::Preamble => "GGUF preamble".to_owned(),
             Item::Key => "metadata key".to_owned(),
@@ -181,13 +188,10 @@ impl HeaderParser {
     }
 
     fn preamble(&mut self, window: &mut Window<'_>) -> Result<Option<()>, FormatError> {
-        if let Some(magic) = window.peek::<4>()
-            && magic != MAGIC
-        {
-            return Err(FormatError::Magic {
-                expected: "GGUF",
-                got: format!("{:?}", magic.escape_ascii().to_string()),
-            });
+        // Judged with all of the preamble at hand, so that what is said does not depend on how the bytes came.
+        let Some(preamble) = window.peek::<PREAMBLE_BYTES>() else { return Ok(None) };
+        if !preamble.starts_with(MAGIC) {
+            return Err(mistaken::magic("GGUF", preamble));
         }
         let (Some(_), Some(version)) = (window.u32(), window.u32()) else { return Ok(None) };
         let (tensors_at, Some(tensors)) = (window.position(), window.u64()) else { return Ok(None) };

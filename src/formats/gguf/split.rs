@@ -8,30 +8,38 @@ use std::collections::HashSet;
 const COUNT_KEY: &str = "split.count";
 const NUMBER_KEY: &str = "split.no";
 const TENSORS_KEY: &str = "split.tensors.count";
+/// What a name ends in.
+const END: &str = ".gguf";
 /// Most parts that a name has digits for.
 const MAX_PARTS: usize = 99_999;
 
-/// Names of all parts of a split model, in order, from the name (or address) of the first: `None` where it
-/// does not end in `-00001-of-NNNNN.gguf`. What stands before that, and a query after it, stay.
+/// Names of all parts of a split model, in order, from the name (or address) of any of them: `None` where it
+/// does not end in `-NNNNN-of-NNNNN.gguf`, the end in either case. What stands before that, and a query after it, stay.
 ///
 /// ```
 /// use rushlight::formats::gguf::split_names;
-/// let names = split_names("m-00001-of-00002.gguf").unwrap();
-/// assert_eq!(names, ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]);
+/// let (number, names) = split_names("m-00002-of-00002.gguf").unwrap();
+/// assert_eq!((number, names), (2, vec!["m-00001-of-00002.gguf".to_owned(), "m-00002-of-00002.gguf".to_owned()]));
 /// assert_eq!(split_names("m.gguf"), None);
 /// ```
-pub fn split_names(first: &str) -> Option<Vec<String>> {
-    let (path, query) = match first.find(['?', '#']) {
-        Some(at) => first.split_at(at),
-        None => (first, ""),
+///
+/// The number counts from 1.
+pub fn split_names(any: &str) -> Option<(usize, Vec<String>)> {
+    let (path, query) = match any.find(['?', '#']) {
+        Some(at) => any.split_at(at),
+        None => (any, ""),
     };
-    let (stem, total) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let stem = stem.strip_suffix("-00001")?;
-    if total.len() != 5 || !total.bytes().all(|byte| byte.is_ascii_digit()) {
+    let (before, end) = path.split_at_checked(path.len().checked_sub(END.len())?)?;
+    let (stem, total) = before.rsplit_once("-of-")?;
+    let (stem, number) = stem.rsplit_once('-')?;
+    let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !end.eq_ignore_ascii_case(END) || !digits(total) || !digits(number) {
         return None;
     }
     let count: usize = total.parse().ok().filter(|count| (1..=MAX_PARTS).contains(count))?;
-    Some((1..=count).map(|part| format!("{stem}-{part:05}-of-{total}.gguf{query}")).collect())
+    let number = number.parse().ok().filter(|number| (1..=count).contains(number))?;
+    let name = |part| format!("{stem}-{part:05}-of-{total}{end}{query}");
+    Some((number, (1..=count).map(name).collect()))
 }
 
 /// A tensor of a split model.
@@ -81,6 +89,9 @@ impl SplitSet {
         } else if count != self.count {
             return Err(differs("split.count", self.count, count));
         }
+        if part == 0 && number > 0 {
+            return Err(FormatError::LaterPart { part: number + 1, count });
+        }
         if part >= self.count {
             return Err(differs("number of parts", self.count, part + 1));
         }
@@ -126,7 +137,7 @@ impl SplitSet {
             got: got.to_string(),
         };
         if self.parts == 0 || self.parts < self.count {
-            return Err(lacks("number of parts", self.count.max(1), self.parts));
+            return Err(FormatError::PartsMissing { count: self.count.max(1), got: self.parts });
         }
         match self.tensor_count {
             Some(expected) if expected != self.tensors.len() => {

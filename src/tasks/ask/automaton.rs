@@ -8,15 +8,20 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::scripts::{Script, is_mark, is_vowel_before, is_vowel_behind, is_word, paired};
 use super::shown::Shown;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 
 /// Longest token that is looked for, in bytes.
 const LONGEST_TOKEN: usize = 32;
 /// Signs that may begin an answer, beside letters and digits.
-const OPENERS: &str = "-.$€£#\"'`([</~+_@&“‘";
+const OPENERS: &str = "-.$€£#\"'`([</~+_@&“‘「『《〈【（￥";
 /// Signs that do not end an answer.
-const NO_ENDS: &str = ",;:([<{-–—";
+const NO_ENDS: &str = ",;:([<{-–—，、；：「『《〈【（";
+/// Prepositions of Chinese and particles of Japanese that no answer begins with where something stands right before them.
+const PARTICLES: &str = "在于於はがをにのでとへも";
+/// Full stops beside that of ASCII.
+const STOPS: [&str; 4] = ["。", "．", "｡", "।"];
 
 /// A place where a path stands: it began at `start` and has come to `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,11 +83,7 @@ pub fn build(tokenizer: &Tokenizer, passages: &[Shown]) -> Result<(Vec<Automaton
         match piece.split_first() {
             None => continue,
             Some((b'\n', _)) => closers.line.push(id),
-            Some((b'.', rest))
-                if rest.iter().all(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii()) =>
-            {
-                closers.stop.push(id);
-            }
+            Some(_) if is_stop(&piece) => closers.stop.push(id),
             Some(_) => {}
         }
         for &(index, at) in found.get(piece.as_slice()).into_iter().flatten() {
@@ -108,6 +109,18 @@ pub fn build(tokenizer: &Tokenizer, passages: &[Shown]) -> Result<(Vec<Automaton
         }
     }
     Ok((automata, closers))
+}
+
+/// Whether a token begins with a full stop and holds nothing else than signs.
+fn is_stop(piece: &[u8]) -> bool {
+    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && byte.is_ascii();
+    match piece.strip_prefix(b".") {
+        Some(rest) => rest.iter().all(ends),
+        None => STOPS
+            .iter()
+            .filter_map(|stop| piece.strip_prefix(stop.as_bytes()))
+            .any(|rest| rest.iter().all(ends)),
+    }
 }
 
 impl Automaton {
@@ -156,16 +169,21 @@ impl Automaton {
     }
 }
 
-/// Letters and digits of scripts that put spaces between words.
+/// Letters, digits and marks of scripts that put spaces between words.
 fn joins(c: char) -> bool {
-    // From U+2E80 on: CJK, kana, hangul syllables and the like, where a word may begin at any character.
-    c.is_alphanumeric() && c < '\u{2E80}'
+    // Where there are none, and in Hangul, whose particles stand at the words, a word may begin at any character.
+    is_word(c) && paired(c).is_none()
 }
 
 /// Whether a word or number goes on from `before` to `here`: `1,024.5` is one, and `80.1%` as well.
 fn goes_on(earlier: char, before: char, here: char, later: char) -> bool {
     let within = |sign: char| matches!(sign, '.' | ',' | ':');
+    let katakana = |c: char| paired(c) == Some(Script::Katakana);
     (joins(before) && joins(here))
+        || (katakana(before) && katakana(here))
+        || is_mark(here)
+        || is_vowel_before(before)
+        || is_vowel_behind(here)
         || (within(before) && earlier.is_ascii_digit() && here.is_ascii_digit())
         || (within(here) && before.is_ascii_digit() && later.is_ascii_digit())
         || (before.is_ascii_digit() && here == '%')
@@ -176,7 +194,9 @@ fn answer_starts(text: &str) -> Vec<bool> {
     let mut starts = vec![false; text.len()];
     let (mut earlier, mut before) = (' ', ' ');
     for (at, c) in text.char_indices() {
-        starts[at] = (c.is_alphanumeric() || OPENERS.contains(c)) && !goes_on(earlier, before, c, ' ');
+        let particle = PARTICLES.contains(c) && is_word(before);
+        starts[at] =
+            (c.is_alphanumeric() || OPENERS.contains(c)) && !particle && !goes_on(earlier, before, c, ' ');
         (earlier, before) = (before, c);
     }
     starts
@@ -199,6 +219,7 @@ fn answer_ends(text: &str) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::super::passages::{Passage, Sentence};
+    use super::super::view::View;
     use super::*;
 
     #[test]
@@ -222,10 +243,37 @@ mod tests {
     }
 
     #[test]
+    fn answers_begin_and_end_with_characters_where_there_are_no_spaces() {
+        for (text, begins, not) in [
+            ("เวลาเจ็ดโมง", vec!["เจ็ด", "โมง", "ด"], vec!["า", "็", "จ"]),
+            ("हिन्दी में", vec!["हि", "में"], vec!["्", "दी"]),
+            ("이름은런던", vec!["런던", "은"], vec![]),
+            ("42メートル", vec!["メ"], vec!["ト"]),
+        ] {
+            let (starts, ends) = (answer_starts(text), answer_ends(text));
+            for part in begins {
+                let at = text.find(part).unwrap();
+                assert!(starts[at] && (ends[at] || text[..at].ends_with(' ')), "{part} of {text}");
+            }
+            for part in not {
+                let at = text.find(part).unwrap();
+                assert!(!starts[at] && !ends[at], "{part} of {text}");
+            }
+        }
+        let text = "面包店在星期一の東京";
+        let starts = answer_starts(text);
+        for (part, wanted) in [("在", false), ("星", true), ("の", false), ("東", true)] {
+            assert_eq!(starts[text.find(part).unwrap()], wanted, "{part}");
+        }
+        assert!(is_stop(b". ") && is_stop("。".as_bytes()) && is_stop("。\n".as_bytes()));
+        assert!(!is_stop(b".5") && !is_stop("。灯".as_bytes()) && !is_stop(b""));
+    }
+
+    #[test]
     fn a_sentence_holds_its_answers() {
-        let sentences = [Sentence { document: 0, bytes: 0..4 }, Sentence { document: 0, bytes: 5..9 }];
-        let shown =
-            Shown::new("One. Two.", &Passage { document: 0, bytes: 0..9, sentences: 0..2 }, &sentences);
+        let sentences = [Sentence { document: 0, view: 0..4 }, Sentence { document: 0, view: 5..9 }];
+        let passage = Passage { document: 0, view: 0..9, sentences: 0..2 };
+        let shown = Shown::new(&View::new("One. Two.", str::to_owned), &passage, &sentences);
         let mut automaton = Automaton::of(&shown);
         automaton.add_start(7, Place { start: 0, at: 3 });
         automaton.add_start(7, Place { start: 5, at: 8 });

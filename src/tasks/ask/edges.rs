@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::library::Library;
+use super::view::View;
 use super::{Answer, AskError, checked};
 use crate::session::SpanReader;
 use crate::session::spans::Window;
@@ -79,14 +80,15 @@ pub async fn answer(
     question: &str,
     alternatives: usize,
 ) -> Result<Answer, AskError> {
-    let question = checked(question)?;
+    let question = checked(library, question)?;
     let mut spans = Vec::new();
     let mut null_score = 1.0_f64;
     for document in 0..library.documents() {
-        let windows = reader.read(&question, library.text(document)).await?;
+        let text = library.view(document).map(View::text).unwrap_or_default();
+        let windows = reader.read(&question, text).await?;
         let (best, null) = decode(&windows, LONGEST_ANSWER, alternatives + 1);
         null_score = null_score.min(null);
-        spans.extend(best.into_iter().map(|span| library.span(document, span.bytes, span.score)));
+        spans.extend(best.into_iter().map(|span| library.span_of_view(document, &span.bytes, span.score)));
     }
     spans.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     spans.truncate(alternatives + 1);
@@ -103,9 +105,8 @@ pub async fn answer(
         });
     }
     let alternatives = spans.split_off(1.min(spans.len()));
-    let words: Vec<&str> = spans.iter().flat_map(|span| span.text.split_whitespace()).collect();
     Ok(Answer {
-        answer: words.join(" "),
+        answer: spans.first().map(|span| library.words(span)).unwrap_or_default(),
         confidence: best,
         null_score,
         spans,

@@ -3,6 +3,7 @@
 use super::cues;
 use super::library::{Found, Library};
 use super::read::{Candidate, Reading};
+use super::scripts::{is_sign, words};
 use super::shown::Shown;
 use super::terms::{self, Term};
 
@@ -35,9 +36,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// Takes a question apart.
-    pub fn new(question: &str) -> Self {
-        Query { stems: terms::query(question), kind: cues::kind(question) }
+    /// Takes a question about these documents apart.
+    pub fn new(library: &Library, question: &str) -> Self {
+        Query { stems: library.query(question), kind: cues::kind(question) }
     }
 }
 
@@ -53,8 +54,8 @@ pub struct Context<'a> {
     pub shown: &'a Shown,
     /// What the model made of it.
     pub reading: &'a Reading,
-    /// Products of the question's vector with each sentence's.
-    pub similarities: Option<&'a [f32]>,
+    /// Products of the question's vector with each sentence's; `None` for one without a vector.
+    pub similarities: Option<&'a [Option<f32>]>,
 }
 
 impl Context<'_> {
@@ -64,8 +65,7 @@ impl Context<'_> {
         let passage = self.library.passages().get(self.found.passage);
         let within = self.shown.sentence_at(candidate.start).unwrap_or_default();
         let sentence = passage.map_or(0, |passage| passage.sentences.start) + within;
-        let similarity =
-            self.similarities.and_then(|all| all.get(sentence)).map_or(0.0, |&one| f64::from(one));
+        let similarity = self.similarities.and_then(|all| *all.get(sentence)?).map_or(0.0, f64::from);
         let stems = &self.query.stems;
         [
             candidate.logprob,
@@ -83,7 +83,7 @@ impl Context<'_> {
             self.near(candidate, within),
             // Nothing but words that say nothing.
             f64::from(u8::from(terms::terms(span).is_empty())),
-            f64::from(u8::from(span.ends_with(|c: char| c.is_ascii_punctuation()))),
+            f64::from(u8::from(span.ends_with(is_sign))),
         ]
     }
 
@@ -98,11 +98,10 @@ impl Context<'_> {
     fn near(&self, candidate: &Candidate, sentence: usize) -> f64 {
         let Some(range) = self.shown.sentences.get(sentence) else { return 0.0 };
         let text = self.shown.text.get(range.clone()).unwrap_or_default();
-        let terms: Vec<Term> = terms::terms(text);
+        let terms: Vec<Term> = terms::all(text);
         let span = candidate.start - range.start..candidate.end.saturating_sub(range.start);
         let distance = |at: usize| {
-            let between =
-                |from: usize, to: usize| text.get(from..to).map_or(0, |text| text.split_whitespace().count());
+            let between = |from: usize, to: usize| text.get(from..to).map_or(0, words);
             if at < span.start { between(at, span.start) } else { between(span.end, at) }
         };
         let (mut total, mut all) = (0.0, 0.0);

@@ -1,7 +1,7 @@
 //! Prompts for an answer in the model's own words, and what in the documents supports it.
 
 use super::library::{Found, Library};
-use super::terms::{self, Index};
+use super::terms::Index;
 use super::{Answer, AskError, Span, checked, frame};
 use crate::session::{GenerateOptions, Session, SessionError};
 use crate::tasks::chat::{self, LocalTime, Message};
@@ -59,9 +59,10 @@ pub fn prompt(
     let texts: Vec<String> = chosen
         .iter()
         .filter_map(|&passage| library.passages().get(passage))
-        .map(|passage| library.show(passage).text)
+        .filter_map(|passage| library.show(passage))
+        .map(|shown| shown.text)
         .collect();
-    let (text, question) = (texts.join(" "), checked(question)?);
+    let (text, question) = (texts.join(" "), checked(library, question)?);
     if session.chat_template().is_some() {
         let (before, behind) = frame::around_turn(&question);
         return over(session, &before, &text, &behind, CHAT_TOKENS + TEMPLATE).map(Prompt::Message);
@@ -73,9 +74,10 @@ pub fn prompt(
 ///
 /// # Errors
 /// An empty question, or one that leaves no room for text.
-pub fn plain_prompt(session: &Session, text: &str, question: &str) -> Result<String, AskError> {
-    let text: Vec<&str> = text.split_whitespace().collect();
-    framed(session, &frame::plain_frame(), &text.join(" "), &checked(question)?)
+pub fn plain_prompt(session: &Session, library: &Library, question: &str) -> Result<String, AskError> {
+    let texts = (0..library.documents()).filter_map(|document| library.view(document));
+    let words: Vec<&str> = texts.flat_map(|view| view.text().split_whitespace()).collect();
+    framed(session, &frame::plain_frame(), &words.join(" "), &checked(library, question)?)
 }
 
 fn framed(session: &Session, frame: &str, text: &str, question: &str) -> Result<String, AskError> {
@@ -148,17 +150,14 @@ pub fn answer(library: &Library, found: &[Found], question: &str, written: &str)
     let answer = said(written).to_owned();
     let spans = if answer.is_empty() { Vec::new() } else { support(library, found, question, &answer) };
     let confidence = spans.first().map_or(0.0, |span| span.confidence);
-    let passages = found
-        .iter()
-        .filter_map(|found| Some((library.passages().get(found.passage)?, found.score)))
-        .map(|(passage, score)| library.span(passage.document, passage.bytes.clone(), score))
-        .collect();
+    let passages =
+        found.iter().filter_map(|found| library.passage_span(found.passage, found.score)).collect();
     Answer { answer, confidence, null_score: 1.0 - confidence, spans, alternatives: Vec::new(), passages }
 }
 
 /// The sentences of the passages that have the most of the answer's and the question's words.
 pub fn support(library: &Library, found: &[Found], question: &str, answer: &str) -> Vec<Span> {
-    let (asked, said) = (terms::query(question), terms::query(answer));
+    let (asked, said) = (library.query(question), library.query(answer));
     let mut sentences: Vec<(usize, f64)> = Vec::new();
     for passage in found.iter().filter_map(|found| library.passages().get(found.passage)) {
         for sentence in passage.sentences.clone() {

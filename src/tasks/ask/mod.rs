@@ -1,7 +1,8 @@
 //! Questions about documents, answered by spans of them.
 //!
 //! Documents are cut at sentences into passages ([`passages`], [`text`]), found by their words and by the vectors of another model
-//! ([`library`], [`terms`]), and the best ones are read: [`read`] scores every span that the [`automaton`] over a passage's bytes
+//! ([`library`], [`terms`], [`pairs`], [`index`]), all in a normalised [`view`], and the best ones are read: [`read`] scores every span
+//! that the [`automaton`] over a passage's bytes
 //! allows, in the [`frame`] that fits the model. [`features`] gathers what speaks for a span, [`weights`] weigh it, and the best one is the
 //! answer, unless it is likelier that there is none.
 
@@ -12,12 +13,19 @@ mod error;
 pub mod features;
 pub mod frame;
 pub mod free;
+pub mod index;
+pub mod indexes;
 pub mod library;
+pub mod lines;
+pub mod pairs;
 pub mod passages;
 pub mod read;
+pub mod room;
+pub mod scripts;
 pub mod shown;
 pub mod terms;
 pub mod text;
+pub mod view;
 pub mod weights;
 
 use std::ops::Range;
@@ -30,6 +38,7 @@ use crate::tasks::chat::LocalTime;
 use automaton::{Automaton, Closers};
 use features::{COUNT, Context, Query};
 use frame::Frame;
+use index::Similarities;
 use read::Reader;
 use shown::Shown;
 use weights::Weights;
@@ -57,7 +66,8 @@ pub struct Span {
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// In the words of the document, on one line; empty where the documents have none.
+    /// In the words of the document as a person reads them: on one line, without what nobody sees, words that a line's end parts put
+    /// together. The spans have them as they stand. Empty where the documents have none.
     pub answer: String,
     /// Probability that the answer is right: the span's, or where there is none, of that.
     pub confidence: f64,
@@ -88,7 +98,7 @@ pub struct Scored {
 pub struct Asking {
     question: String,
     query: Query,
-    similarities: Option<Vec<f32>>,
+    similarities: Option<Similarities>,
     frame: Frame,
     found: Vec<Found>,
     shown: Vec<Shown>,
@@ -100,7 +110,7 @@ pub struct Asking {
 
 impl Asking {
     /// Finds the passages to read, of which `most` are taken. `similarities` has the product of the question's vector with that of each
-    /// sentence of the library; a chat template may name the time `now`.
+    /// sentence of the library, as far as these are embedded; a chat template may name the time `now`.
     ///
     /// # Errors
     /// An empty question, similarities that belong to other documents, a vocabulary without bytes, or a chat template that does not
@@ -109,26 +119,32 @@ impl Asking {
         session: &Session,
         library: &Library,
         question: &str,
-        similarities: Option<Vec<f32>>,
+        similarities: Option<Similarities>,
         most: usize,
         now: LocalTime,
     ) -> Result<Self, AskError> {
-        let question = checked(question)?;
+        let question = checked(library, question)?;
         session.cancel_flag().reset();
-        let mut found = library.find(&question, similarities.as_deref())?;
-        found.truncate(most.max(1));
-        let shown: Vec<Shown> = found
-            .iter()
-            .filter_map(|found| library.passages().get(found.passage))
-            .map(|at| library.show(at))
-            .collect();
+        let mut best = library.find(&question, similarities.as_deref())?;
+        best.truncate(most.max(1));
+        let frame = Frame::of(session, now)?;
+        let room = room::of_passage(session, &frame, &question)?;
+        let (mut found, mut shown) = (Vec::new(), Vec::new());
+        for best in best {
+            let whole = library.passages().get(best.passage).and_then(|passage| library.show(passage));
+            let Some(whole) = whole else { continue };
+            for part in room::parts(session, whole, room)? {
+                found.push(best);
+                shown.push(part);
+            }
+        }
         let (automata, closers) =
             automaton::build(session.tokenizer(), &shown).map_err(SessionError::from)?;
         Ok(Asking {
-            query: Query::new(&question),
+            query: Query::new(library, &question),
             question,
             similarities,
-            frame: Frame::of(session, now)?,
+            frame,
             found,
             shown,
             automata,
@@ -222,8 +238,8 @@ impl Asking {
             };
         }
         let alternatives = spans.split_off(1);
-        let answer: Vec<&str> = spans.iter().flat_map(|span| span.text.split_whitespace()).collect();
-        Answer { answer: answer.join(" "), confidence: answered, null_score, spans, alternatives, passages }
+        let answer = spans.first().map(|span| library.words(span)).unwrap_or_default();
+        Answer { answer, confidence: answered, null_score, spans, alternatives, passages }
     }
 
     fn weights(&self) -> &'static Weights {
@@ -231,11 +247,9 @@ impl Asking {
     }
 
     fn read_passages(&self, library: &Library) -> Vec<Span> {
-        let found = self.found.iter().take(self.read);
-        found
-            .filter_map(|found| library.passages().get(found.passage).map(|at| (found, at)))
-            .map(|(found, at)| library.span(at.document, at.bytes.clone(), found.score))
-            .collect()
+        let mut read: Vec<Found> = self.found.iter().take(self.read).copied().collect();
+        read.dedup_by_key(|found| found.passage);
+        read.iter().filter_map(|found| library.passage_span(found.passage, found.score)).collect()
     }
 }
 
@@ -259,14 +273,14 @@ fn answerable(ranked: &[Scored], weights: &Weights) -> f64 {
 /// # Errors
 /// A question without a letter or digit.
 pub fn check(question: &str) -> Result<(), AskError> {
-    checked(question).map(drop)
+    if question.chars().any(char::is_alphanumeric) {
+        return Ok(());
+    }
+    Err(AskError::EmptyQuestion { got: question.to_owned() })
 }
 
-/// The question without the space around it.
-fn checked(question: &str) -> Result<String, AskError> {
-    let words: Vec<&str> = question.split_whitespace().collect();
-    if !question.chars().any(char::is_alphanumeric) {
-        return Err(AskError::EmptyQuestion { got: question.to_owned() });
-    }
-    Ok(words.join(" "))
+/// The question as the documents are read.
+fn checked(library: &Library, question: &str) -> Result<String, AskError> {
+    check(question)?;
+    Ok(library.one_line(question))
 }

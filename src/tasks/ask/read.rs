@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::tokenizer::EncodeOptions;
 
 /// Tokens of an answer, at most.
-const LONGEST_ANSWER: usize = 16;
+pub(super) const LONGEST_ANSWER: usize = 16;
 /// Paths of one passage that are run to their ends, at most.
 const RUNS: usize = 8;
 /// Paths of one passage that are parted by a further token, at most.

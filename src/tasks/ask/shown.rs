@@ -3,56 +3,68 @@
 use std::ops::Range;
 
 use super::passages::{Passage, Sentence};
+use super::view::View;
 
 /// Text on one line.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// White space is one space, and none is at the ends.
     pub text: String,
-    /// For each byte of it, and for its end, the byte of the document.
-    origin: Vec<usize>,
+    /// For each byte of it, the bytes of the document that its character comes from.
+    origin: Vec<(usize, usize)>,
     /// Where its sentences are in it.
     pub sentences: Vec<Range<usize>>,
 }
 
 impl Shown {
     /// Lays a passage of this document on one line.
-    pub fn new(document: &str, passage: &Passage, sentences: &[Sentence]) -> Self {
+    pub fn new(view: &View, passage: &Passage, sentences: &[Sentence]) -> Self {
         let mut shown = Shown { text: String::new(), origin: Vec::new(), sentences: Vec::new() };
+        let mut ended = passage.view.start;
         for sentence in sentences.get(passage.sentences.clone()).unwrap_or_default() {
-            let Some(text) = document.get(sentence.bytes.clone()) else { continue };
-            if !shown.text.is_empty() {
-                shown.push(' ', sentence.bytes.start.saturating_sub(1));
+            let Some(text) = view.text().get(sentence.view.clone()) else { continue };
+            // Parts of one long word, and sentences in scripts without spaces, follow at once.
+            if !shown.text.is_empty() && sentence.view.start > ended {
+                shown.push(' ', view.to_document(&(ended..sentence.view.start)));
             }
+            ended = sentence.view.end;
             let start = shown.text.len();
             let mut space = false;
             for (at, c) in text.char_indices() {
-                if c.is_whitespace() {
-                    if !space {
-                        shown.push(' ', sentence.bytes.start + at);
-                    }
-                } else {
-                    shown.push(c, sentence.bytes.start + at);
+                let at = sentence.view.start + at;
+                let from = || view.to_document(&(at..at + c.len_utf8()));
+                if !c.is_whitespace() {
+                    shown.push(c, from());
+                } else if !space {
+                    shown.push(' ', from());
                 }
                 space = c.is_whitespace();
             }
             shown.sentences.push(start..shown.text.len());
         }
-        shown.origin.push(passage.bytes.end);
         shown
     }
 
-    fn push(&mut self, c: char, from: usize) {
+    fn push(&mut self, c: char, from: Range<usize>) {
         self.text.push(c);
-        let bytes = if c == ' ' { 1 } else { c.len_utf8() };
-        self.origin.extend((0..bytes).map(|offset| from + offset));
+        self.origin.resize(self.text.len(), (from.start, from.end));
     }
 
-    /// Bytes of the document for a stretch of the text; its last character is found, not what follows it.
+    /// Bytes of the document for a stretch of the text.
     pub fn to_document(&self, bytes: &Range<usize>) -> Range<usize> {
-        let start = self.origin.get(bytes.start).copied().unwrap_or_default();
-        let last = bytes.end.checked_sub(1).and_then(|last| self.origin.get(last).copied());
-        start..last.map_or(start, |last| last + 1)
+        let start = self.origin.get(bytes.start).map_or(0, |from| from.0);
+        let last = bytes.end.checked_sub(1).and_then(|last| self.origin.get(last));
+        start..last.map_or(start, |from| from.1)
+    }
+
+    /// A part of the text, in the same sentences; those beyond it are empty.
+    pub fn part(&self, bytes: &Range<usize>) -> Shown {
+        let place = |at: usize| at.clamp(bytes.start, bytes.end) - bytes.start;
+        Shown {
+            text: self.text.get(bytes.clone()).unwrap_or_default().to_owned(),
+            origin: self.origin.get(bytes.clone()).unwrap_or_default().to_vec(),
+            sentences: self.sentences.iter().map(|at| place(at.start)..place(at.end)).collect(),
+        }
     }
 
     /// The sentence that holds this byte.
@@ -61,19 +73,26 @@ impl Shown {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use super::super::view::compose;
     use super::*;
+
+    fn shown(document: &str, sentences: &[&str]) -> Shown {
+        let view = View::new(document, compose);
+        let at = |part: &&str| {
+            let start = view.text().find(part).unwrap();
+            Sentence { document: 0, view: start..start + part.len() }
+        };
+        let sentences: Vec<Sentence> = sentences.iter().map(at).collect();
+        let passage = Passage { document: 0, view: 0..view.text().len(), sentences: 0..sentences.len() };
+        Shown::new(&view, &passage, &sentences)
+    }
 
     #[test]
     fn stretches_are_found_again_in_the_document() {
         let document = "Zwei  über\n   Nacht.\n\nUnd é!";
-        let sentences = [
-            Sentence { document: 0, bytes: 0..document.find("\n\n").unwrap() },
-            Sentence { document: 0, bytes: document.find("Und").unwrap()..document.len() },
-        ];
-        let passage = Passage { document: 0, bytes: 0..document.len(), sentences: 0..2 };
-        let shown = Shown::new(document, &passage, &sentences);
+        let shown = shown(document, &["Zwei  über\n   Nacht.", "Und é!"]);
         assert_eq!(shown.text, "Zwei über Nacht. Und é!");
         for part in ["über Nacht", "Zwei", "é!", "é", "Nacht. Und"] {
             let at = shown.text.find(part).unwrap();
@@ -82,5 +101,28 @@ mod tests {
         }
         assert_eq!(shown.sentences.len(), 2);
         assert_eq!(shown.sentence_at(shown.text.find("Und").unwrap()), Some(1));
+    }
+
+    #[test]
+    fn the_model_reads_what_a_person_sees() {
+        let document = "Ka\u{AD}rin paid 3\u{200B}7 crowns. Rene\u{301} did not.";
+        let shown = shown(document, &["Karin paid 37 crowns.", "René did not."]);
+        assert_eq!(shown.text, "Karin paid 37 crowns. René did not.");
+        for (part, wanted) in
+            [("Karin", "Ka\u{AD}rin"), ("37", "3\u{200B}7"), ("René", "Rene\u{301}"), ("é", "e\u{301}")]
+        {
+            let at = shown.text.find(part).unwrap();
+            assert_eq!(&document[shown.to_document(&(at..at + part.len()))], wanted);
+        }
+    }
+
+    #[test]
+    fn sentences_without_spaces_between_them_get_none() {
+        let shown = shown("灯塔高42米。面包店休息。", &["灯塔高42米。", "面包店休息。"]);
+        assert_eq!(shown.text, "灯塔高42米。面包店休息。");
+        let at = shown.text.find("店休").unwrap();
+        let part = shown.part(&(at..shown.text.len()));
+        assert_eq!((part.text.as_str(), part.sentence_at(0)), ("店休息。", Some(1)));
+        assert_eq!(part.to_document(&(0..3)), shown.to_document(&(at..at + 3)));
     }
 }

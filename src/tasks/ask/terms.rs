@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::pairs::pairs;
+use super::scripts::{Script, fold, is_mark, is_word, paired};
+
 /// Words that say nothing about what a text is about; they are not searched for.
 const STOP_WORDS: &[&str] = &[
     "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can",
@@ -34,30 +37,63 @@ const B: f64 = 0.75;
 /// A word in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// Lower case, without its ending.
+    /// As it is compared, without its ending; in scripts without spaces a pair of characters.
     pub stem: String,
     /// First byte.
     pub at: usize,
+    /// A character that is also given within a pair: it counts where no pair is known.
+    pub single: bool,
+}
+
+/// The words of a text without those that say nothing, and without the characters of pairs.
+pub fn terms(text: &str) -> Vec<Term> {
+    let mut found = all(text);
+    found.retain(|term| !term.single);
+    found
 }
 
 /// The words of a text without those that say nothing.
-pub fn terms(text: &str) -> Vec<Term> {
+pub fn all(text: &str) -> Vec<Term> {
     let mut found = Vec::new();
-    let mut start = None;
+    // The stretch of one script that has begun, and the script right before it.
+    let mut begun: Option<(usize, Option<Script>)> = None;
+    let mut before = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (start, c.is_alphanumeric()) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                let word = text[from..at].to_lowercase();
-                if !STOP_WORDS.contains(&word.as_str()) {
-                    found.push(Term { stem: stem(&word), at: from });
-                }
-                start = None;
-            }
-            _ => {}
+        let script = paired(c);
+        let goes_on = match begun {
+            Some((_, kind)) => is_mark(c) || (is_word(c) && script == kind),
+            None => !is_word(c),
+        };
+        if goes_on {
+            continue;
+        }
+        if let Some((from, kind)) = begun.take() {
+            take(from, text.get(from..at).unwrap_or_default(), kind, before, &mut found);
+            before = kind;
+        }
+        if is_word(c) {
+            begun = Some((at, script));
+        } else {
+            before = None;
         }
     }
     found
+}
+
+fn take(from: usize, word: &str, script: Option<Script>, before: Option<Script>, found: &mut Vec<Term>) {
+    let folded = |word: &str| {
+        let mut out = String::with_capacity(word.len());
+        word.chars().for_each(|c| fold(c, |c| out.push(c)));
+        out
+    };
+    if let Some(script) = script {
+        let add = |(at, part, single)| found.push(Term { stem: folded(part), at: from + at, single });
+        return pairs(word, script, before, add);
+    }
+    let word = folded(word);
+    if !STOP_WORDS.contains(&word.as_str()) {
+        found.push(Term { stem: stem(&word), at: from, single: false });
+    }
 }
 
 /// A word without a common English ending. Crude, but the same for questions and documents; words of other languages are mostly
@@ -111,9 +147,9 @@ impl Index {
         let mut spread: HashMap<String, u32> = HashMap::new();
         let mut counted = Vec::new();
         for text in texts {
-            let terms = terms(text);
+            let terms = all(text);
             let mut counts: HashMap<String, u32> = HashMap::new();
-            let length = terms.len();
+            let length = terms.iter().filter(|term| !term.single).count();
             for term in terms {
                 *counts.entry(term.stem).or_default() += 1;
             }
@@ -125,6 +161,26 @@ impl Index {
         let total: usize = counted.iter().map(|(_, length)| length).sum();
         let mean_length = total as f64 / counted.len().max(1) as f64;
         Index { texts: counted, spread, mean_length: mean_length.max(1.0) }
+    }
+
+    /// A question's words as these texts know them: for a pair of characters that none has, since it may lie across two words, the two.
+    pub fn known(&self, query: Vec<String>) -> Vec<String> {
+        let mut known: Vec<String> = Vec::with_capacity(query.len());
+        let mut add = |stem: String| {
+            if !known.contains(&stem) {
+                known.push(stem);
+            }
+        };
+        for stem in query {
+            if self.spread.contains_key(&stem) || !stem.chars().all(|c| paired(c).is_some()) {
+                add(stem);
+                continue;
+            }
+            let singles = all(&stem).into_iter().filter(|term| term.single).map(|term| term.stem);
+            let singles: Vec<String> = singles.collect();
+            if singles.is_empty() { add(stem) } else { singles.into_iter().for_each(&mut add) }
+        }
+        known
     }
 
     /// How much a word sets texts apart: `ln(1 + (n - d + 0.5) / (d + 0.5))` where `d` of `n` texts have it.
@@ -188,6 +244,32 @@ mod tests {
             query("What does the Tank hold, and what do tanks cost?"),
             [stem("tank"), stem("hold"), stem("cost")]
         );
+    }
+
+    #[test]
+    fn words_of_other_scripts_are_whole() {
+        let stems = |text: &str| -> Vec<String> { terms(text).into_iter().map(|term| term.stem).collect() };
+        assert_eq!(stems("हिन्दी में Ödegårds Straße"), ["हिन्दी", "में", "ödegård", "strass"]);
+        assert_eq!(stems("x\u{328}\u{323}y \u{FB01}nd"), ["x\u{328}\u{323}y", "find"]);
+        assert_eq!(stems("灯塔于1931年建成"), ["灯塔", "塔于", "1931", "年建", "建成"]);
+        assert_eq!(stems("灯台は1931年に建てました。りんごを"), ["灯台", "1931", "年", "建", "りん", "んご"]);
+        let at: Vec<usize> = terms("a灯塔b").iter().map(|term| term.at).collect();
+        assert_eq!(at, [1, 7]);
+        assert_eq!(
+            all("灯塔").iter().map(|term| term.stem.as_str()).collect::<Vec<_>>(),
+            ["灯", "灯塔", "塔"]
+        );
+    }
+
+    #[test]
+    fn a_pair_across_two_words_is_looked_for_as_two_characters() {
+        let index = Index::new(["灯塔由沈若兰建成，高42米。", "面包店休息。"].into_iter());
+        let query = |question: &str| index.known(query(question));
+        assert_eq!(query("灯塔高多少米？"), ["灯塔", "塔", "高", "米"]);
+        assert!((index.coverage(0, &query("灯塔高多少米？")) - 1.0).abs() < 1e-12);
+        assert!(index.coverage(0, &query("门票价格是多少？")) < 0.1, "nothing is said of it");
+        assert!(index.coverage(1, &query("面包店什么时候休息？")) > 0.99);
+        assert_eq!(query("ticket"), ["ticket"], "others stay as they are");
     }
 
     #[test]

@@ -1,39 +1,6 @@
-//! Documents as they are searched: hard-wrapped lines joined, sentences, offsets in the units of both worlds.
+//! Sentences, and offsets in the units of both worlds.
 
 use std::ops::Range;
-
-/// A line of at least so many characters was probably ended by its length.
-const WRAPPED: usize = 40;
-
-/// The text with those line breaks as spaces that only wrap a paragraph: a sentence is not over where its line is. Every byte
-/// keeps its place.
-pub fn unwrap_lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(end) = rest.find('\n') {
-        let (line, next) = (&rest[..end], &rest[end + 1..]);
-        out.push_str(line);
-        out.push(if line.trim().chars().count() >= WRAPPED && goes_on(next) { ' ' } else { '\n' });
-        rest = next;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Whether a line can be the rest of a paragraph: it is not empty and does not begin as an item, a heading or a field.
-fn goes_on(line: &str) -> bool {
-    let line = line.split('\n').next().unwrap_or_default().trim_start();
-    let mut chars = line.chars();
-    match chars.next() {
-        None | Some('-' | '*' | '•' | ':' | '#' | '|' | '=' | '>' | '+') => false,
-        Some('(') => !line.chars().skip(1).take(4).any(|c| c == ')'),
-        Some(first) if first.is_ascii_digit() => {
-            let behind = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-            !(behind.starts_with(' ') && line.trim_end_matches(behind).ends_with('.'))
-        }
-        Some(_) => !matches!(chars.next(), Some(')')),
-    }
-}
 
 /// Where the sentences of a text end, in bytes, by UAX #29. A browser has `Intl.Segmenter` for it.
 #[cfg(not(target_arch = "wasm32"))]
@@ -106,24 +73,6 @@ pub fn bytes_of_utf16(text: &str, offsets: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_joined_where_a_paragraph_goes_on() {
-        let text = "The licensor provides the work on a basis\nthat is as it is.\n\n- an item of which the text is long enough\n- the next\n:Field: of which the text is long enough, too\n:Donor: Nick\n";
-        let joined = unwrap_lines(text);
-        assert_eq!(joined.len(), text.len());
-        assert!(joined.contains("basis that is"));
-        assert!(joined.contains("long enough\n- the next"));
-        assert!(joined.contains("too\n:Donor"));
-        for item in ["1.2. Next", "(b) next", "a) next", "2. Next", ""] {
-            let text = format!("{}\n{item}", "x".repeat(50));
-            assert_eq!(unwrap_lines(&text), text);
-        }
-        for line in ["2016 was a year", "(see below)", "4.5 litres"] {
-            let text = format!("{}\n{line}", "x".repeat(50));
-            assert_eq!(unwrap_lines(&text), text.replace('\n', " "), "{line}");
-        }
-    }
 
     #[test]
     fn sentences_have_no_space_around_them() {

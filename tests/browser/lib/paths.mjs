@@ -21,6 +21,15 @@ export function modelFile() {
   return file;
 }
 
+/** The chat model's name below /models/. */
+export const SMOLLM = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/** SmolLM2-135M-Instruct; what is not there is found out when it is asked for. */
+export function smollmFile() {
+  const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");
+  return process.env.RUSHLIGHT_SMOLLM ?? path.join(cache, "rushlight/models", SMOLLM);
+}
+
 /** The folder of all-MiniLM-L6-v2; what is not there is found out when it is asked for. */
 export function minilmFolder() {
   const cache = process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache");

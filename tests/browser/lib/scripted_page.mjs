@@ -12,15 +12,16 @@ export const SCRIPTED_PAGE = inRepository("target/scripted-page");
 
 const STAND_IN = path.resolve(import.meta.dirname, "../scripted/rushlight.mjs");
 
-let built;
+const built = new Map();
 
-/** Builds it, once a run, with the page's own Vite and settings. */
-export function buildScriptedPage() {
-  built ??= build();
-  return built;
+/** Builds it, once a run, with the page's own Vite and settings; with another `base` under another `name`. Gives its folder. */
+export function buildScriptedPage({ base, name = "" } = {}) {
+  const folder = SCRIPTED_PAGE + (name && `-${name}`);
+  if (!built.has(folder)) built.set(folder, build(folder, base));
+  return built.get(folder);
 }
 
-async function build() {
+async function build(folder, base) {
   const vite = inRepository("www/node_modules/vite/dist/node/index.js");
   if (!existsSync(vite)) throw new Error("the page's packages are not installed: run `cargo xtask build-web`");
   const { build: viteBuild } = await import(pathToFileURL(vite));
@@ -28,9 +29,11 @@ async function build() {
     root: inRepository("www"),
     configFile: inRepository("www/vite.config.js"),
     logLevel: "warn",
+    ...(base === undefined ? {} : { base }),
     resolve: { alias: [{ find: /^rushlight$/, replacement: STAND_IN }] },
-    build: { outDir: SCRIPTED_PAGE, emptyOutDir: true },
+    build: { outDir: folder, emptyOutDir: true },
   });
+  return folder;
 }
 
 /** Opens it. */

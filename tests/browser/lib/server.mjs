@@ -9,7 +9,7 @@ import path from "node:path";
 import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { inRepository, minilmFolder, MODEL, modelFile } from "./paths.mjs";
+import { MODEL, SMOLLM, inRepository, minilmFolder, modelFile, smollmFile } from "./paths.mjs";
 import { SCRIPTED_PAGE } from "./scripted_page.mjs";
 import { SMALL_MODELS } from "./small_models.mjs";
 
@@ -106,6 +106,7 @@ async function handle(request, answer, state) {
   const { pathname } = new URL(request.url, "http://localhost");
   state.requests?.push(await recorded(request));
   if (pathname === `/models/${MODEL}`) return await sendFile(answer, modelFile(), {}, state);
+  if (pathname === `/models/${SMOLLM}`) return await sendFile(answer, smollmFile(), {}, state);
   const damage = DAMAGED[pathname];
   if (damage !== undefined) return await sendFile(answer, modelFile(), damage(statSync(modelFile()).size), state);
   const file = state.missing?.test(pathname) === true ? undefined : resolveFile(pathname, state.folders);

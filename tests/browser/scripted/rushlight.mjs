@@ -2,12 +2,14 @@
 // what it was asked for is written down there.
 
 const script = {
-  /** Where to wait for `release()`: "load" half-way, "answer" after some tokens, "read" while passages are read. */
+  /** Where to wait for `release()`: "load" half-way, "prompt" before the first token, "answer" after some, "plan" before a forecast, "read" while passages are read. */
   hold: undefined,
   /** What the next call throws: `{ load: { code, message, status } }`, and `embedder`, `ask`, `generate`, `cache`. */
   fail: {},
   /** Whether the model's file has a chat template. */
-  has: { chat: false },
+  has: { chat: false, overflow: true },
+  /** How many turns the next answers say were left out. */
+  dropped: 0,
   files: [
     { url: "https://example.org/models/gemma-3-270m-q4_k_m.gguf", bytes: 253_113_024, complete: true, stored: 253_113_024, lastUsed: Date.now() - 7_200_000, etag: null },
     { url: "https://example.org/models/qwen3-0.6b-q8_0.gguf", bytes: 639_446_688, complete: false, stored: 210_763_776, lastUsed: Date.now() - 260_000_000, etag: null },
@@ -15,6 +17,10 @@ const script = {
       { url: `https://example.org/models/all-MiniLM-L6-v2/${name}`, bytes, complete: true, stored: bytes, lastUsed: Date.now() - 7_300_000, etag: null }
     )),
   ],
+  /** What is kept of long documents. */
+  indexes: [],
+  /** Sentences that are gone through behind an answer; 0 for none. */
+  behind: 0,
   /** Calls, in their order. */
   calls: [],
   release: () => undefined,
@@ -43,6 +49,8 @@ const INFO = {
   parameters: 268_098_176,
   kv: "f16",
   bytes: BYTES,
+  cached: true,
+  cacheReason: null,
   timings: { header: 12, tokenizer: 310, total: 1840 },
 };
 
@@ -100,6 +108,9 @@ async function holdAt(where, signal) {
 /** Addresses of models that make vectors. */
 const EMBEDDERS = /MiniLM|minilm/;
 
+/** Addresses of models that hold conversations. */
+const TALKERS = /SmolLM2|talker/;
+
 /** A source as the tests read it: of chosen files their names. */
 function nameOf(from) {
   if (from instanceof File) return from.name;
@@ -107,8 +118,11 @@ function nameOf(from) {
   return Object.fromEntries(Object.entries(from).map(([which, file]) => [which, file.webkitRelativePath || file.name]));
 }
 
+/** Where the package would fetch it from. */
+const addressOf = (from) => (typeof from === "string" ? new URL(from, document.baseURI).href : undefined);
+
 export async function loadModel(from, { signal, onProgress, ...options } = {}) {
-  script.calls.push({ call: "loadModel", from: nameOf(from), options });
+  script.calls.push({ call: "loadModel", from: nameOf(from), address: addressOf(from), options });
   failWhere(EMBEDDERS.test(JSON.stringify(nameOf(from))) ? "embedder" : "load");
   for (let step = 0; step <= 20; step++) {
     check(signal);
@@ -116,10 +130,9 @@ export async function loadModel(from, { signal, onProgress, ...options } = {}) {
     if (step === 9) await holdAt("load", signal);
     await pause(script.hold === "load" ? 100 : 5);
   }
-  const info = { ...INFO, chat: script.has.chat };
-  const model = new Model(info);
+  const talks = script.has.chat || TALKERS.test(JSON.stringify(nameOf(from)));
+  const model = new Model({ ...INFO, ...(TALKERS.test(JSON.stringify(nameOf(from))) ? { name: "SmolLM2 135M Instruct", architecture: "llama" } : {}), chat: talks });
   model.ask = ask;
-  if (script.has.chat) model.chat = (messages, options) => new Generation({ messages }, options);
   return model;
 }
 
@@ -130,6 +143,20 @@ class Model {
   generate(prompt, options) {
     return new Generation({ prompt }, options);
   }
+  chat(messages, options) {
+    return new Generation({ messages }, options, this);
+  }
+  async save(name) {
+    script.calls.push({ call: "save", name });
+    failWhere("save");
+    sessionStorage.setItem(`scripted ${name}`, "saved");
+  }
+  async restore(name) {
+    script.calls.push({ call: "restore", name });
+    failWhere("restore");
+    this.held = sessionStorage.getItem(`scripted ${name}`) !== null;
+    return this.held;
+  }
   async memory() {
     return MEMORY;
   }
@@ -137,13 +164,23 @@ class Model {
 }
 
 class Generation {
-  constructor(input, { signal, ...options } = {}) {
+  constructor(input, { signal, ...options } = {}, model = undefined) {
     script.calls.push({ call: "generate", input, options });
     this.signal = signal;
     this.options = options;
+    this.input = input;
+    this.model = model;
+  }
+  /** Of each message ten tokens; of a conversation that goes on, all but the last are there. */
+  get prompt() {
+    const { messages } = this.input;
+    if (messages === undefined) return { promptTokens: 6, cachedTokens: 0 };
+    return { promptTokens: messages.length * 10 + 3, cachedTokens: this.model.held ? (messages.length - 1) * 10 : 0 };
   }
   async *[Symbol.asyncIterator]() {
+    if (this.options.overflow !== undefined && !script.has.overflow) throw new RushlightError("ERR_BAD_ARGUMENT", "unknown field `overflow`");
     failWhere("generate");
+    await holdAt("prompt", this.signal);
     let tokens = 0;
     for (const [text, probability, ...others] of TEXT) {
       if (tokens === this.options.maxTokens) break;
@@ -154,7 +191,10 @@ class Generation {
       yield { id: idOf(text), text, logprob: known ? Math.log(probability) : null, top: known ? top.slice(0, this.options.logprobs) : [] };
       if (++tokens === 9) await holdAt("answer", this.signal);
     }
-    this.stats = { reason: "stop", promptTokens: 6, tokens, firstTokenMs: 84, prefillTokensPerSecond: 214.2, decodeTokensPerSecond: 31.4, cachedTokens: 0 };
+    this.stats = { reason: "stop", ...this.prompt, tokens, firstTokenMs: 84, prefillTokensPerSecond: 214.2, decodeTokensPerSecond: 31.4 };
+    if (script.has.overflow) this.stats.droppedTurns = script.dropped;
+    if (this.model !== undefined) this.model.held = true;
+    return this.stats;
   }
 }
 
@@ -162,7 +202,7 @@ function idOf(text) {
   return [...text].reduce((id, letter) => (id * 31 + letter.codePointAt(0)) % 262_144, 7);
 }
 
-async function ask(question, { documents, embedder, mode = "extract", signal, onStage, onPiece }) {
+async function ask(question, { documents, embedder, mode = "extract", signal, onStage, onPiece, index }) {
   script.calls.push({ call: "ask", question, mode, embedder: embedder !== undefined, documents });
   failWhere("ask");
   for (const [stage, total] of [["cut", 1], ["embed", 12], ["search", 1], ["read", 6], ["answer", 1]]) {
@@ -173,6 +213,7 @@ async function ask(question, { documents, embedder, mode = "extract", signal, on
       await pause(10);
     }
   }
+  if (index !== undefined) void goThrough(index);
   const [text, confidence] = ANSWERS[question] ?? ["", 0.71];
   const document = documents.findIndex((each) => each.text.includes(text));
   const passages = paragraphs(documents[Math.max(0, document)].text, text).map((range, at) => ({ document: Math.max(0, document), ...range, score: 1 - at / 10 }));
@@ -201,9 +242,13 @@ function paragraphs(text, words) {
   return ranges.slice(-2).reverse();
 }
 
-export async function plan(from) {
-  script.calls.push({ call: "plan", from: String(from) });
+export async function plan(from, { signal, ...options } = {}) {
+  script.calls.push({ call: "plan", from: nameOf(from), address: addressOf(from), options });
   failWhere("plan");
+  if (options.context === 0) throw new RushlightError("ERR_BAD_ARGUMENT", "context: expected a whole number over 0, got 0");
+  await holdAt("plan", signal);
+  const gpu = options.backend === "gpu";
+  const file = script.files.find(({ url }) => url === addressOf(from));
   return {
     ok: true,
     reason: "It fits into memory, and the whole context with it.",
@@ -213,14 +258,45 @@ export async function plan(from) {
     quantisation: "Q4_K_M",
     parameters: 268_098_176,
     fileBytes: BYTES,
-    fetchBytes: BYTES,
-    memoryBytes: 296_000_000,
-    backend: { kind: "cpu", device: "4 threads", reason: "the browser offers no WebGPU adapter" },
-    context: 4096,
+    fetchBytes: from instanceof File ? 0 : BYTES - (file?.stored ?? 0),
+    memoryBytes: options.kv === "f32" ? 314_000_000 : 296_000_000,
+    backend: gpu ? { kind: "gpu", device: "an adapter", reason: "it was asked for" } : { kind: "cpu", device: "4 threads", reason: "the browser offers no WebGPU adapter" },
+    context: options.context ?? 4096,
     trainedContext: 32_768,
     chat: false,
-    tokensPerSecond: 29,
+    tokensPerSecond: gpu ? 61 : 29,
   };
+}
+
+export const conversations = {
+  async list() {
+    return [];
+  },
+  async delete(name) {
+    script.calls.push({ call: "forget", name });
+    sessionStorage.removeItem(`scripted ${name}`);
+    return true;
+  },
+};
+
+export const indexes = {
+  async list() {
+    return script.indexes;
+  },
+  async delete(name) {
+    script.calls.push({ call: "indexes.delete", name });
+    script.indexes = script.indexes.filter((index) => index.name !== name);
+    return true;
+  },
+};
+
+/** Goes through a long document behind its answer. */
+async function goThrough({ signal, onProgress }) {
+  for (let done = 0; done <= script.behind && script.behind > 0; done += 10) {
+    if (signal.aborted) return void script.calls.push({ call: "stopped", done });
+    onProgress({ done, total: script.behind });
+    await pause(20);
+  }
 }
 
 export const cache = {

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 
+import { violations } from "../lib/axe.mjs";
 import { failed, open, read } from "../lib/page.mjs";
 import { scriptedPage } from "../lib/scripted_page.mjs";
 
@@ -84,6 +85,59 @@ export default [
     },
   },
   {
+    name: "asking: a long document is gone through behind its answer, until that is stopped, or the document or the machine is needed",
+    async run(context) {
+      const page = await withSample(context);
+      const shown = () => document.querySelector("#indexing") !== null;
+      const gone = () => document.querySelector("#indexing") === null;
+      const stopped = () => page.evaluate(() => globalThis.scripted.calls.filter(({ call }) => call === "stopped").length);
+      await page.evaluate(() => (globalThis.scripted.behind = 20));
+      await ask(page, "When are dogs allowed?");
+      await page.waitFor("the end of it", gone);
+      assert.equal(await stopped(), 0);
+      await page.evaluate(() => (globalThis.scripted.behind = 100_000));
+      const begin = async () => {
+        await ask(page, "When are dogs allowed?");
+        await page.waitFor("how far it is", shown);
+        assert.match(await page.evaluate(() => document.querySelector("#indexing-text").textContent), /of 100,000 sentences/);
+      };
+      await begin();
+      assert.deepEqual(await violations(page), []);
+      await page.click("#stop-indexing");
+      await page.waitFor("nothing", gone);
+      await begin();
+      await page.playwright.getByRole("button", { name: /^Remove/ }).first().click();
+      await page.waitFor("nothing", gone);
+      await page.playwright.getByRole("button", { name: "Try a sample" }).click();
+      await begin();
+      await open(page, "playground");
+      await page.fill("#prompt", "The capital of France is");
+      await page.click("#generate");
+      await page.waitFor("an end of all three", (count) => globalThis.scripted.calls.filter(({ call }) => call === "stopped").length === count, 3);
+    },
+  },
+  {
+    name: "asking: what is kept of long documents is listed and deleted",
+    async run(context) {
+      const page = await scriptedPage(context);
+      await page.evaluate(() => {
+        const kept = (name, title, done) => ({ name, title, bytes: 6_300_000, sentences: 4000, done, lastUsed: Date.now() - 7_200_000 });
+        globalThis.scripted.indexes = [kept("a", "policy.txt", 4000), kept("b", "", 1200)];
+      });
+      await open(page, "models");
+      const lines = () => [...document.querySelectorAll("[aria-labelledby=kept-documents-title] .kept-name")].map((each) => each.textContent);
+      await page.waitFor("two lines", () => document.querySelectorAll("[aria-labelledby=kept-documents-title] li").length === 2);
+      assert.deepEqual(await page.evaluate(lines), ["policy.txt4,000 sentences", "Untitled1,200 of 4,000 sentences"]);
+      assert.deepEqual(await violations(page), []);
+      await page.playwright.getByRole("button", { name: "Delete what is kept of policy.txt" }).click();
+      await page.waitFor("one line", () => document.querySelectorAll("[aria-labelledby=kept-documents-title] li").length === 1);
+      await page.playwright.getByRole("button", { name: "Delete what is kept of Untitled" }).click();
+      await page.waitFor("none", () => document.querySelector("#kept-documents-title") === null);
+      const deleted = await page.evaluate(() => globalThis.scripted.calls.flatMap(({ call, name }) => (call === "indexes.delete" ? [name] : [])));
+      assert.deepEqual(deleted, ["a", "b"]);
+    },
+  },
+  {
     name: "asking: where the documents don't answer, the page says so and shows what comes nearest",
     async run(context) {
       const page = await withSample(context);
@@ -135,7 +189,7 @@ export default [
       await keyboard.press("Enter");
       await page.waitFor("an answer", () => document.querySelector("#found-text") !== null);
       const calls = await page.evaluate(() => globalThis.scripted.calls);
-      assert.deepEqual(calls.filter(({ call }) => call === "loadModel").map(({ from }) => from), ["/models/gemma-3-270m-q4_k_m.gguf", "/minilm/"]);
+      assert.deepEqual(calls.filter(({ call }) => call === "loadModel").map(({ from }) => from), ["models/gemma-3-270m-q4_k_m.gguf", "/minilm/"]);
       assert.ok(calls.filter(({ call }) => call === "ask").every(({ embedder }) => embedder));
       // On to the button of the answer's place, and into the document.
       for (let presses = 0; presses < 20; presses++) {

@@ -43,7 +43,20 @@ function cases(browser, backend, build, threads) {
   };
 }
 
+function wideCounts(browser) {
+  return {
+    name: `kernels: counts over 32 bits are right in ${browser}`,
+    async run(context) {
+      const page = await selftestPage(context, browser, "compat");
+      const compared = await page.evaluate(() => globalThis.selftest.wideCounts());
+      assert.ok(compared > 100);
+      return `${compared} counts`;
+    },
+  };
+}
+
 export default [
+  wideCounts("chromium"),
   shaders("chromium"),
   shaders("firefox"),
   cases("chromium", "cpu", "compat", 1),

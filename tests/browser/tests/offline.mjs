@@ -89,7 +89,7 @@ export default [
         assert.ok(drawn, src);
       }
       const names = await page.evaluate(async () => {
-        const store = await caches.open((await caches.keys()).find((name) => name.startsWith("rushlight-page-")));
+        const store = await caches.open((await caches.keys()).find((name) => name.startsWith("rushlight-page ")));
         return (await store.keys()).map(({ url }) => new URL(url).pathname);
       });
       const built = readdirSync(inRepository("www/dist/assets")).map((name) => `/assets/${name}`);

@@ -18,7 +18,7 @@ export default [
     async run(context) {
       context.expectProblem(/404/);
       const page = await context.page("chromium", "/", { colorScheme });
-      for (const part of ["ask", "playground", "models", "device"]) {
+      for (const part of ["ask", "chat", "playground", "models", "device"]) {
         await open(page, part);
         assert.deepEqual(await violations(page), [], part);
       }

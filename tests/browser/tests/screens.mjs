@@ -15,6 +15,7 @@ const SCREENS = {
   light: { colorScheme: "light", viewport: { width: 1280, height: 900 } },
   dark: { colorScheme: "dark", viewport: { width: 1280, height: 900 } },
   phone: { colorScheme: "light", viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
+  forced: { colorScheme: "light", forcedColors: "active", viewport: { width: 1280, height: 900 } },
   "phone-dark": { colorScheme: "dark", viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
 };
 
@@ -36,6 +37,16 @@ async function sample(page) {
 async function ask(page, question) {
   await page.fill("#question", question);
   await page.click("#ask-button");
+}
+
+/** A PDF of three pages, the second without text. */
+async function mixedPdf(page) {
+  const other = await page.playwright.context().newPage();
+  const section = (content) => `<section style="break-after: page">${content}</section>`;
+  await other.setContent(`<!doctype html>${section("<p>The harbour office opens at nine.</p>")}${section('<div style="width: 9px; height: 9px; background: red"></div>')}<p>Its number is 4471.</p>`);
+  const pdf = await other.pdf({ format: "A5" });
+  await other.close();
+  return pdf;
 }
 
 /** The states in an order in which each follows from the last, and what brings them about. */
@@ -82,6 +93,53 @@ const STATES = [
       await script(page, { fail: { ask: { code: "ERR_DEVICE_LOST", message: "the GPU device was lost: unknown" } } });
       await ask(page, "When are dogs allowed?");
       await page.waitFor("a message", failed);
+    },
+  ],
+  [
+    "ask-files-failed",
+    async (page) => {
+      const files = ["letter.docx", "table.xlsx", "a-rather-long-name-of-a-presentation-from-last-year.pptx"].map((name) => ({ name, mimeType: "", buffer: Buffer.from("PK") }));
+      await page.setFile("#document-file", [...files, { name: "empty.txt", mimeType: "", buffer: Buffer.from(" ") }]);
+      await page.waitFor("the messages", () => /empty\.txt/.test(document.querySelector("#failure").innerText));
+    },
+  ],
+  [
+    "ask-mixed-pdf",
+    async (page) => {
+      await page.playwright.getByRole("button", { name: "Close these messages" }).click();
+      await page.setFile("#document-file", { name: "Annual report.pdf", mimeType: "application/pdf", buffer: await mixedPdf(page) });
+      await page.waitFor("the document", () => document.querySelector("#reader-title")?.textContent === "Annual report.pdf");
+    },
+  ],
+  ["chat-empty", (page) => open(page, "chat")],
+  [
+    "chat-answering",
+    async (page) => {
+      await script(page, { hold: "answer" });
+      await page.fill("#message", "Tell me of a city that was lit by lanterns, please, and of the people who carried them from house to house.");
+      await page.click("#send");
+      await page.waitFor("some words", () => / Its/.test(document.querySelector("#turns .turn.assistant .turn-text")?.textContent ?? ""));
+      // A model that waits is said in the bar.
+      await page.evaluate(() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["m"], "another-model-of-mine-q4_k_m.gguf"));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      });
+      await page.waitFor("the words", () => document.querySelector("#waiting") !== null);
+    },
+  ],
+  [
+    "chat-answered",
+    async (page) => {
+      await page.playwright.getByRole("button", { name: "Don’t load it" }).click();
+      await release(page);
+      await page.waitFor("the end", idle);
+      await script(page, { dropped: 2 });
+      await page.fill("#message", "And then?");
+      await page.click("#send");
+      await page.waitFor("the answer", () => document.querySelector(".turn-dropped") !== null);
+      await page.waitFor("the end", idle);
+      await page.evaluate(() => (document.querySelector("#chat-form details").open = true));
     },
   ],
   ["playground-empty", (page) => open(page, "playground")],

@@ -26,14 +26,14 @@ export interface ReadOptions {
 const LARGEST = 50e6;
 
 /** Kinds by the end of the name. Whatever else decodes as text is read as such. */
-const KINDS: Readonly<Record<string, DocumentKind>> = {
-  md: "markdown",
-  markdown: "markdown",
-  html: "html",
-  htm: "html",
-  xhtml: "html",
-  pdf: "pdf",
-};
+const KINDS: ReadonlyMap<string, DocumentKind> = new Map([
+  ["md", "markdown"],
+  ["markdown", "markdown"],
+  ["html", "html"],
+  ["htm", "html"],
+  ["xhtml", "html"],
+  ["pdf", "pdf"],
+]);
 
 /** Files that look like text to nobody. */
 const OTHERS = /\.(docx?|odt|rtf|pages|epub|xlsx?|ods|pptx?|odp|zip|gz|png|jpe?g|gif|webp|heic|mp3|mp4|gguf|safetensors)$/i;
@@ -74,7 +74,7 @@ async function bytesOf(file: File): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 function kindOf(title: string, type: string, bytes: Uint8Array): DocumentKind {
-  const named = KINDS[title.split(".").at(-1)?.toLowerCase() ?? ""];
+  const named = KINDS.get(title.split(".").at(-1)?.toLowerCase() ?? "");
   if (named !== undefined) return named;
   if (type === "application/pdf" || String.fromCharCode(...bytes.subarray(0, 5)) === "%PDF-") return "pdf";
   return type === "text/html" ? "html" : "text";
@@ -86,7 +86,8 @@ function plain(text: string): string {
 }
 
 function nonEmpty(document: DocumentText): DocumentText {
-  if (document.text.trim() === "") throw new PageError("ERR_EMPTY_DOCUMENT", document.title);
+  // A byte order mark or a soft hyphen is not a text.
+  if (!/[^\s\p{Default_Ignorable_Code_Point}]/u.test(document.text)) throw new PageError("ERR_EMPTY_DOCUMENT", document.title);
   return document;
 }
 

@@ -1,14 +1,14 @@
 // A question to the documents, and the answer with its sources.
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 
-import { type Answer, type AnswerSpan, type AskStage, type Model, RushlightError } from "../engine";
+import { type Answer, type AnswerSpan, type AskStage, type IndexProgress, type Model, RushlightError } from "../engine";
 import { PageError } from "../words/failures";
-import { follow } from "../words/progress";
+import { follow, type Progress } from "../words/progress";
 import { announce, finishAnnouncing } from "./announced";
 import { type Doc, documents, shown } from "./documents";
 import { ready, readyEmbedder } from "./model";
-import { busyWith, progress, run } from "./work";
+import { busy, busyWith, progress, run } from "./work";
 
 /** The question. */
 export const question = signal("");
@@ -38,6 +38,37 @@ export const streamed = signal<string | undefined>(undefined);
 /** Where the reader goes; a new object each time, so that it goes there again. Focus goes along where the visitor asked for it. */
 export const target = signal<{ readonly document: number; readonly start: number; readonly focus: boolean } | undefined>(undefined);
 
+/** How far the rest of a long document is, which goes on behind its answers; `undefined` while nothing does. */
+export const indexing = signal<Progress | undefined>(undefined);
+
+/** The documents of that. */
+let indexed: readonly Doc[] = [];
+let background = new AbortController();
+let asking = false;
+
+/** Ends what goes on behind the answers, until the next question. */
+export function stopIndexing(): void {
+  background.abort();
+  background = new AbortController();
+  indexing.value = undefined;
+}
+
+// A document that is taken away is left alone, and the other work of the page has the machine for itself.
+effect(() => {
+  const gone = indexed.some((doc) => !documents.value.includes(doc));
+  if (!gone && (!busy.value || asking)) return;
+  indexed = [];
+  stopIndexing();
+});
+
+/** Shows how far what goes on behind the answers is. */
+function indexingShown(): (now: IndexProgress) => void {
+  const measure = follow("sentences");
+  return ({ done, total }) => {
+    indexing.value = done === total ? undefined : measure(done, total);
+  };
+}
+
 /** What each part of the work is called, and what it counts. */
 const STAGES = {
   cut: ["Cutting the documents into sentences…", "documents"],
@@ -57,13 +88,14 @@ async function ask(text: string, docs: readonly Doc[], signal: AbortSignal): Pro
   const { embedder, search } = await searcher(signal);
   busyWith("generating", STAGES.cut[0]);
   const freely = mode.value === "free";
+  indexed = docs;
   const written = follow("tokens");
   let tokens = 0;
   const answer = await model.ask(text, {
     documents: docs.map(({ title, text: content }) => ({ title, text: content })),
     mode: freely ? "free" : "extract",
     signal,
-    ...(embedder === undefined ? {} : { embedder }),
+    ...(embedder === undefined ? {} : { embedder, index: { signal: background.signal, onProgress: indexingShown() } }),
     onStage: stageShown(),
     onPiece: ({ text: piece }) => {
       streamed.value = (streamed.value ?? "") + piece;
@@ -111,7 +143,13 @@ function stageShown(): (stage: AskStage) => void {
 
 /** Asks the documents. */
 export async function askDocuments(): Promise<void> {
-  await run((signal) => ask(question.value.trim(), documents.value, signal));
+  if (busy.value) return;
+  asking = true;
+  try {
+    await run((signal) => ask(question.value.trim(), documents.value, signal));
+  } finally {
+    asking = false;
+  }
 }
 
 /** Shows a span in its document. */

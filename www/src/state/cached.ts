@@ -3,7 +3,8 @@
 import { signal } from "@preact/signals";
 
 import { type CachedFile, fileCache } from "../engine";
-import { fail } from "./work";
+import { inFull } from "./catalogue";
+import { fail, settle } from "./work";
 
 /** A model that is kept. */
 export interface KeptModel extends Pick<CachedFile, "bytes" | "complete" | "stored" | "lastUsed"> {
@@ -47,27 +48,43 @@ export const storage = signal<{ readonly usage: number; readonly quota: number }
 /** Whether the browser promised not to clear it by itself. */
 export const persistent = signal(false);
 
-/** Looks up what is kept. */
-export async function lookUp(): Promise<void> {
+/** Whether what is fetched can be kept; `undefined` before that was looked up. */
+export const keeps = signal<boolean | undefined>(undefined);
+
+/** What is kept of the model at an address. */
+export function keptOf(url: string): KeptModel | undefined {
+  const address = inFull(url);
+  return kept.value?.find((each) => each.url === address);
+}
+
+/** Looks up what is kept; where that fails, `quietly` leaves it at that. */
+export async function lookUp(quietly = false): Promise<void> {
   try {
     const models = modelsOf(await fileCache.list());
     kept.value = models.toSorted((a, b) => b.lastUsed - a.lastUsed);
     storage.value = await fileCache.estimate();
     persistent.value = await navigator.storage.persisted();
+    keeps.value = storage.value.quota > 0;
+    if (!quietly) settle("store");
   } catch (error) {
     kept.value ??= [];
-    fail(error);
+    keeps.value = false;
+    if (!quietly) fail(error, "store");
   }
 }
 
 /** Deletes a model. */
 export async function discard({ files }: KeptModel): Promise<void> {
-  try {
-    for (const url of files) await fileCache.delete(url);
-  } catch (error) {
-    fail(error);
+  settle("store");
+  // One that could not be deleted does not keep the others.
+  for (const url of files) {
+    try {
+      await fileCache.delete(url);
+    } catch (error) {
+      fail(error, "store");
+    }
   }
-  await lookUp();
+  await lookUp(true);
 }
 
 /** Asks the browser to keep it all. */
@@ -75,6 +92,6 @@ export async function persist(): Promise<void> {
   try {
     persistent.value = await fileCache.persist();
   } catch (error) {
-    fail(error);
+    fail(error, "store");
   }
 }

@@ -16,12 +16,13 @@ import {
 } from "../engine";
 import { bytes } from "../words/format";
 import { follow } from "../words/progress";
+import { GEMMA, MINILM, SMOLLM2 } from "./catalogue";
 import { embedderFrom, type EmbedderFiles } from "./embedder_files";
-import { busyWith, fail, failure, progress, run, watchModel } from "./work";
+import { busyWith, fail, progress, run, runNext, settle, stopWaiting, watchModel, type Work } from "./work";
 
 /** What the controls of the models say; an address of the page may preset each. */
 export const chosen = {
-  url: signal("/models/gemma-3-270m-q4_k_m.gguf"),
+  url: signal(GEMMA.url),
   file: signal<File | undefined>(undefined),
   backend: signal<BackendChoice>("auto"),
   kv: signal<KvFormat>("f16"),
@@ -30,10 +31,30 @@ export const chosen = {
   /** Whether passages are found by what they mean, which takes a model, or by the words they share with the question. */
   search: signal<"meaning" | "words">("meaning"),
   /** Address of the model that finds them by meaning: a GGUF file, or a folder, which ends with a slash. */
-  embedder: signal("/models/all-MiniLM-L6-v2/"),
+  embedder: signal(MINILM.url),
   /** The same from this machine, in place of the address. */
   embedderFiles: signal<EmbedderFiles | undefined>(undefined),
+  /** Address of the model for conversations. */
+  talker: signal(SMOLLM2.url),
+  /** Whether conversations are held with it, or with the model that writes everything else. */
+  talkWith: signal<"talker" | "writer">("talker"),
 };
+
+/** Where a model comes from: a file of this machine, or an address. */
+export interface ModelSource {
+  readonly file: File | undefined;
+  readonly url: string;
+}
+
+/** The model that writes. */
+export function writer(): ModelSource {
+  return { file: chosen.file.value, url: chosen.url.value.trim() };
+}
+
+/** The model for conversations. */
+export function talker(): ModelSource {
+  return chosen.talkWith.value === "writer" ? writer() : { file: undefined, url: chosen.talker.value.trim() };
+}
 
 /** A model that is loaded, and what it was loaded from. */
 interface Loaded {
@@ -44,7 +65,7 @@ interface Loaded {
   readonly memory: MemoryUse;
 }
 
-/** The model that writes. */
+/** The model that writes; one at a time, whatever it writes. */
 export const loaded = signal<Loaded | undefined>(undefined);
 
 /** The model that finds passages. */
@@ -72,18 +93,13 @@ watchModel(
   },
 );
 
-/** What the model will be called while it is not loaded. */
-export function chosenName(): string {
-  const { file, url } = chosen;
-  return file.value?.name ?? lastPart(url.value);
-}
-
 /** The last part of an address that says something. */
 export function lastPart(url: string): string {
   return url.split("/").filter(Boolean).at(-1) ?? "";
 }
 
-function options(): LoadOptions {
+/** The settings beside the model. */
+export function loadOptions(): LoadOptions {
   const context = Number(chosen.context.value);
   return {
     backend: chosen.backend.value,
@@ -104,14 +120,21 @@ function onlyInAddress(): LoadOptions {
   };
 }
 
-/** The model that the controls describe, loaded if it is not there yet. */
-export async function ready(signal: AbortSignal): Promise<Model> {
-  const file = chosen.file.value;
-  const url = chosen.url.value.trim();
-  const wanted = options();
-  const key = JSON.stringify([file === undefined ? url : "", wanted]);
-  const current = loaded.value;
-  if (current?.key === key && current.local === file) return current.model;
+/** Whether a model is the one that is loaded, with the settings beside it. */
+export function isLoaded(from: ModelSource): boolean {
+  return loaded.value?.key === keyOf(from) && loaded.value.local === from.file;
+}
+
+function keyOf({ file, url }: ModelSource): string {
+  return JSON.stringify([file === undefined ? url : "", loadOptions()]);
+}
+
+/** The model that the controls describe, or another one with their settings, loaded if it is not there yet. */
+export async function ready(signal: AbortSignal, from: ModelSource = writer()): Promise<Model> {
+  if (loaded.value !== undefined && isLoaded(from)) return loaded.value.model;
+  const { file, url } = from;
+  const wanted = loadOptions();
+  const key = keyOf(from);
   forget();
   const model = await load(file ?? url, "Loading the model…", wanted, signal);
   loaded.value = { model, key, local: file, memory: await model.memory() };
@@ -134,37 +157,48 @@ export async function readyEmbedder(signal: AbortSignal): Promise<Model | undefi
 
 /** Takes the model that finds passages from files of this machine; says so where one is missing. */
 export function chooseEmbedder(files: readonly File[]): void {
-  failure.value = undefined;
+  settle("models");
   try {
     chosen.embedderFiles.value = embedderFrom(files);
     chosen.search.value = "meaning";
   } catch (error) {
-    fail(error);
+    fail(error, "models");
   }
-}
-
-/** What the model that finds passages is called before it is loaded; empty where none is wanted. */
-export function chosenEmbedderName(): string {
-  if (chosen.search.value !== "meaning") return "";
-  return chosen.embedderFiles.value?.name ?? lastPart(chosen.embedder.value);
 }
 
 async function load(from: File | ModelFiles | string, words: string, wanted: LoadOptions, signal: AbortSignal): Promise<Model> {
   busyWith("loading", words);
   const measure = follow("bytes");
   const onProgress = (now: LoadProgress): void => {
-    progress.value = measure(now.loaded, now.total, now.cached > 0 ? `${bytes(now.cached)} from this machine` : undefined);
+    const here = now.cached > 0 ? `${bytes(now.cached)} from this machine` : undefined;
+    progress.value = measure(now.loaded, now.total, now.waiting === true ? "another tab is fetching it" : here);
   };
   progress.value = measure(0, undefined);
   return await loadModel(from, { ...wanted, signal, onProgress });
 }
 
+const loading: Work = async (signal) => {
+  const { info } = await ready(signal);
+  // Whoever brings a model that can hold a conversation wants to talk with that one.
+  if (chosen.file.value !== undefined && info.chat) chosen.talkWith.value = "writer";
+  return "The model is ready.";
+};
+
 /** Loads what the controls describe, without asking it anything. */
 export async function loadChosen(): Promise<void> {
-  await run(async (signal) => {
-    await ready(signal);
-    return "The model is ready.";
-  });
+  await run(loading);
+}
+
+/** Takes a model file of this machine: loads it now, or once what is going on has ended. */
+export async function takeFile(file: File): Promise<void> {
+  chosen.file.value = file;
+  await runNext(`${file.name} is loaded next.`, loading);
+}
+
+/** Goes back to the address. */
+export function forgetFile(): void {
+  chosen.file.value = undefined;
+  stopWaiting();
 }
 
 /** Looks again where the model's bytes are. */

@@ -6,7 +6,7 @@ import { chosen } from "./model";
 import { prompt, sampling } from "./playing";
 
 /** The views, by their fragment of the address. */
-export const VIEWS = { ask: "Ask", playground: "Playground", models: "Models", device: "Device" } as const;
+export const VIEWS = { ask: "Ask", chat: "Chat", playground: "Playground", models: "Models", device: "Device" } as const;
 
 /** Name of a view. */
 export type View = keyof typeof VIEWS;
@@ -17,7 +17,8 @@ export const view = signal<View>("ask");
 /** Shows the view that the address names. */
 export function followAddress(): void {
   const name = location.hash.slice(1);
-  view.value = name in VIEWS ? (name as View) : "ask";
+  // Every object has a `constructor` and a `toString`; no view is called so.
+  view.value = Object.hasOwn(VIEWS, name) ? (name as View) : "ask";
   document.title = `${VIEWS[view.value]} · Rushlight`;
 }
 
@@ -33,6 +34,7 @@ export function applyPresets(): void {
     if (value === "") chosen.search.value = "words";
     else chosen.embedder.value = value;
   });
+  given("chat", (value) => (chosen.talker.value = value));
   given("context", (value) => (chosen.context.value = value));
   given("prompt", (value) => (prompt.value = value));
   given("backend", (value) => {

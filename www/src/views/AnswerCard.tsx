@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 
 import type { AnswerSpan } from "../engine";
 import { type Answered, answered, goTo, streamed } from "../state/asking";
-import { pageOf } from "../state/documents";
+import { type Doc, pageOf } from "../state/documents";
 import { percent } from "../words/format";
 
 /** The answer, how sure it is, and where it stands. */
@@ -43,9 +43,22 @@ function NotFound({ found }: { readonly found: Answered }): VNode {
         {found.documents.length === 1 ? "This document doesn’t" : "These documents don’t"} answer that.
       </p>
       {!found.freely && <Confidence value={answer.confidence} />}
+      <Unread documents={found.documents} />
       <Others found={found} title="Guesses that were set aside" />
       <ReadPassages found={found} />
     </>
+  );
+}
+
+/** What could not be read, and so cannot have been found. */
+function Unread({ documents }: { readonly documents: readonly Doc[] }): VNode | null {
+  const pages = documents.reduce((sum, { without }) => sum + without.length, 0);
+  if (pages === 0) return null;
+  return (
+    <p class="note">
+      {pages === 1 ? "One page without text was" : `${pages} pages without text were`} not read: scanned pages have to go through text
+      recognition first.
+    </p>
   );
 }
 

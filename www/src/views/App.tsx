@@ -1,8 +1,10 @@
 import type { VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { announced } from "../state/announced";
 import { view } from "../state/presets";
 import { Ask } from "./Ask";
+import { Chat } from "./Chat";
 import { Device } from "./Device";
 import { DropTarget } from "./DropTarget";
 import { FailureBox } from "./FailureBox";
@@ -13,13 +15,24 @@ import { StatusBar } from "./StatusBar";
 /** Everything below the header. Views that are not shown stay, with what was typed into them. */
 export function App(): VNode {
   const now = view.value;
+  const before = useRef(now);
+  useLayoutEffect(() => {
+    if (before.current === now) return;
+    before.current = now;
+    window.scrollTo(0, 0);
+    // Whoever does not see that something else is there now hears what it is, and goes on from there.
+    document.getElementById(`${now}-title`)?.focus({ preventScroll: true });
+  }, [now]);
   return (
     <>
       <StatusBar />
-      <main>
+      <main id="main" tabindex={-1}>
         <FailureBox />
         <section id="ask" class="view" aria-labelledby="ask-title" hidden={now !== "ask"}>
           <Ask />
+        </section>
+        <section id="chat" class="view" aria-labelledby="chat-title" hidden={now !== "chat"}>
+          <Chat />
         </section>
         <section id="playground" class="view" aria-labelledby="playground-title" hidden={now !== "playground"}>
           <Playground />

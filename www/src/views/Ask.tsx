@@ -2,12 +2,13 @@ import type { VNode } from "preact";
 
 import { askDocuments, mode, question } from "../state/asking";
 import { documents } from "../state/documents";
-import { chosenEmbedderName, chosenName, loaded, loadedEmbedder } from "../state/model";
+import { beforeAsking } from "../state/first_load";
 import { busy } from "../state/work";
 import { SAMPLE_QUESTIONS, SAMPLE_TITLE } from "../sample";
 import { AnswerCard } from "./AnswerCard";
 import { DocumentPanel } from "./DocumentPanel";
 import { Choice, HeadedText, Send, sends } from "./Form";
+import { IndexLine } from "./IndexLine";
 import { Reader } from "./Reader";
 
 /** Documents, a question, its answer, and where it stands. */
@@ -15,7 +16,7 @@ export function Ask(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="ask-title">Ask your documents</h2>
+        <h2 id="ask-title" tabindex={-1}>Ask your documents</h2>
         <p>The model reads them in this tab. Nothing you add or type leaves this machine.</p>
       </div>
       <div class="ask">
@@ -23,6 +24,7 @@ export function Ask(): VNode {
           <DocumentPanel />
           <QuestionForm />
           <AnswerCard />
+          <IndexLine />
         </div>
         <Reader />
       </div>
@@ -53,9 +55,12 @@ function QuestionForm(): VNode {
 
 /** What the first question brings with it. */
 function FirstLoad(): VNode | null {
-  const finds = loadedEmbedder.value === undefined ? chosenEmbedderName() : "";
-  const names = [loaded.value === undefined ? chosenName() : "", finds].filter((name) => name !== "");
-  return names.length === 0 ? null : <p class="note">Asking first loads {names.join(" and ")}.</p>;
+  const words = beforeAsking();
+  return words === "" ? null : (
+    <p id="first-load" class="note">
+      {words}
+    </p>
+  );
 }
 
 /** What the sample may be asked. */

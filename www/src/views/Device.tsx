@@ -14,7 +14,7 @@ export function Device(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="device-title">Device</h2>
+        <h2 id="device-title" tabindex={-1}>Device</h2>
         <p>What runs the model here, why, and how fast.</p>
       </div>
       <div class="narrow">
@@ -48,6 +48,7 @@ function modelFacts({ info }: Model): Fact[] {
     { key: "parameters", label: "Parameters", text: millions(info.parameters), value: info.parameters },
     { key: "vocabulary", label: "Vocabulary", text: `${count(info.vocabulary)} tokens`, value: info.vocabulary },
     { key: "context", label: "Context", text: `${count(info.context)} of ${count(info.trainedContext)} tokens`, value: info.context },
+    { key: "kept", label: "Kept for later", text: info.cached ? "yes" : `no: ${info.cacheReason ?? "it is from this machine"}`, value: String(info.cached) },
     { key: "load-ms", label: "Loaded in", text: duration(timings.total), value: timings.total },
     { key: "header-ms", label: "of which header and tokenizer", text: duration(header), value: header },
   ];

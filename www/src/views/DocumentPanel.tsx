@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 
 import { ACCEPTED, type DocumentKind } from "../read/index";
 import { SAMPLE_TEXT, SAMPLE_TITLE } from "../sample";
-import { addFiles, addText, type Doc, documents, reading, remove, shown, stopReading } from "../state/documents";
+import { addFiles, addText, type Doc, documents, note, reading, remove, shown, stopReading, withoutText } from "../state/documents";
 import { count } from "../words/format";
 import { ProgressLine } from "./ProgressLine";
 
@@ -15,6 +15,9 @@ export function DocumentPanel(): VNode {
       <h3 id="documents-title">Documents</h3>
       {empty && <p class="note">Drop or paste text, Markdown, HTML or PDF anywhere on this page.</p>}
       <DocumentList />
+      <p id="document-note" class="unseen" role="status">
+        {note.value}
+      </p>
       <ReadingLine />
       <AddDocuments empty={empty} />
     </section>
@@ -102,6 +105,7 @@ function DocumentList(): VNode | null {
           >
             <span class="document-title">{doc.title}</span>
             <span class="document-size">{sizeOf(doc)}</span>
+            {doc.without.length > 0 && <span class="document-size document-without">{sentenceCase(withoutText(doc.without))}</span>}
           </button>
           <button
             type="button"
@@ -121,8 +125,11 @@ function DocumentList(): VNode | null {
 
 const KINDS: Readonly<Record<DocumentKind, string>> = { text: "Text", markdown: "Markdown", html: "HTML", pdf: "PDF" };
 
-function sizeOf({ kind, text, pages }: Doc): string {
-  const words = text.trim().split(/\s+/).length;
+function sentenceCase(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function sizeOf({ kind, words, pages }: Doc): string {
   const length = pages.length > 1 ? `${count(pages.length)} pages` : `${count(words)} words`;
   return `${KINDS[kind]} · ${length}`;
 }

@@ -4,22 +4,26 @@ import { useEffect } from "preact/hooks";
 
 import { addFiles, addText } from "../state/documents";
 import { isEmbedderFile } from "../state/embedder_files";
-import { chooseEmbedder, chosen, loadChosen } from "../state/model";
+import { chooseEmbedder, takeFile } from "../state/model";
 import { view } from "../state/presets";
+import { fail, settle } from "../state/work";
+import { PageError } from "../words/failures";
 
 /** Files of models are taken as such, everything else is a document. */
 function take(files: readonly File[]): void {
-  const model = files.find(({ name }) => name.toLowerCase().endsWith(".gguf"));
+  const models = files.filter(({ name }) => /\.gguf$/i.test(name));
+  const [model, ...others] = models;
   if (model !== undefined) {
-    chosen.file.value = model;
-    void loadChosen();
+    settle("models");
+    void takeFile(model);
   }
   const embedder = files.some(({ name }) => name.endsWith(".safetensors")) ? files.filter(isEmbedderFile) : [];
   if (embedder.length > 0) {
     location.hash = "#models";
     chooseEmbedder(embedder);
   }
-  const documents = files.filter((file) => file !== model && !embedder.includes(file));
+  for (const { name } of others) fail(new PageError("ERR_ONE_MODEL", name), "models");
+  const documents = files.filter((file) => !models.includes(file) && !embedder.includes(file));
   if (documents.length === 0) return;
   location.hash = "#ask";
   void addFiles(documents);
@@ -55,8 +59,9 @@ export function DropTarget(): VNode {
       take([...(event.dataTransfer?.files ?? [])]);
     };
     const paste = (event: ClipboardEvent): void => {
-      if (inField(event.target) || view.value !== "ask" || event.clipboardData === null) return;
+      if (inField(event.target) || event.clipboardData === null) return;
       const files = [...event.clipboardData.files];
+      if (files.length === 0 && view.value !== "ask") return;
       const text = event.clipboardData.getData("text/plain");
       if (files.length > 0) take(files);
       else if (text !== "") addText(text);

@@ -3,21 +3,22 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 import { discard, kept, type KeptModel, lookUp, persist, persistent, storage } from "../state/cached";
-import { chosen, lastPart, loaded, loadedEmbedder } from "../state/model";
+import { chosen, forgetFile, lastPart } from "../state/model";
 import { view } from "../state/presets";
 import { ago, bytes } from "../words/format";
+import { KeptDocuments } from "./KeptDocuments";
 
 /** The models that are kept on this machine. */
 export function Kept(): VNode {
   const now = view.value;
-  const [model, embedder] = [loaded.value, loadedEmbedder.value];
   useEffect(() => {
     if (now === "models") void lookUp();
-  }, [now, model, embedder]);
+  }, [now]);
   return (
     <section class="card" aria-labelledby="kept-title">
       <h3 id="kept-title">Kept on this machine</h3>
       <KeptList models={kept.value ?? []} />
+      <KeptDocuments />
     </section>
   );
 }
@@ -55,7 +56,7 @@ function KeptLine({ file, onDelete }: { readonly file: KeptModel; readonly onDel
       document.getElementById("search")?.focus();
       return;
     }
-    chosen.file.value = undefined;
+    forgetFile();
     chosen.url.value = url;
     document.getElementById("load")?.focus();
   };

@@ -1,8 +1,10 @@
 import type { VNode } from "preact";
 
-import { chosen, loadChosen, loaded } from "../state/model";
+import { WRITERS } from "../state/catalogue";
+import { chosen, forgetFile, loadChosen, loaded, takeFile } from "../state/model";
 import { makePlan } from "../state/planned";
 import { busy } from "../state/work";
+import { bytes } from "../words/format";
 import { EmbedderField } from "./EmbedderField";
 import { Address, Choice, Send, sends, Whole } from "./Form";
 import { Kept } from "./Kept";
@@ -17,7 +19,7 @@ export function Models(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="models-title">Models</h2>
+        <h2 id="models-title" tabindex={-1}>Models</h2>
         <p>Any GGUF file as it is published, from its address or from this machine.</p>
       </div>
       <div class="narrow">
@@ -40,6 +42,7 @@ function LoadForm(): VNode {
         value={chosen.url}
         disabled={chosen.file.value !== undefined}
       />
+      <Known />
       <FileField />
       <div class="row settings">
         <Choice id="backend" label="Run on" value={chosen.backend} options={BACKENDS} />
@@ -58,7 +61,7 @@ function LoadForm(): VNode {
           <a href="https://ai.google.dev/gemma/terms" rel="noreferrer">
             Gemma Terms of Use
           </a>
-          .
+          , SmolLM2 under the Apache License 2.0.
         </p>
         <button id="plan" type="button" class="end" disabled={busy.value} onClick={() => void makePlan()}>
           Check first
@@ -72,11 +75,34 @@ function LoadForm(): VNode {
   );
 }
 
+/** The models that lie beside the page. */
+function Known(): VNode {
+  return (
+    <ul class="suggestions" aria-label="Models to start with">
+      {WRITERS.map(({ url, name, bytes: size, use }) => (
+        <li key={url}>
+          <button
+            type="button"
+            class="chip"
+            aria-pressed={chosen.file.value === undefined && chosen.url.value === url}
+            onClick={() => {
+              forgetFile();
+              chosen.url.value = url;
+            }}
+          >
+            {name}: {use} · {bytes(size)}
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function FileField(): VNode {
   const file = chosen.file.value;
   const choose = (event: Event & { readonly currentTarget: HTMLInputElement }): void => {
-    chosen.file.value = event.currentTarget.files?.[0];
-    if (chosen.file.value !== undefined) void loadChosen();
+    const [file] = event.currentTarget.files ?? [];
+    if (file !== undefined) void takeFile(file);
   };
   return (
     <p class="pick">
@@ -89,7 +115,7 @@ function FileField(): VNode {
       ) : (
         <>
           <span>{file.name}</span>
-          <button id="forget-file" type="button" class="link" onClick={() => (chosen.file.value = undefined)}>
+          <button id="forget-file" type="button" class="link" onClick={forgetFile}>
             use the address instead
           </button>
         </>

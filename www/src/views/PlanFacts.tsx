@@ -1,13 +1,29 @@
 import type { VNode } from "preact";
 
 import type { LoadPlan } from "../engine";
-import { planned } from "../state/planned";
+import { planned, planning } from "../state/planned";
 import { bytes, count, millions, speed } from "../words/format";
 import { type Fact, Facts } from "./Facts";
 
 /** What a load would take, or why it would fail. */
 export function PlanFacts(): VNode | null {
-  const plan = planned.value;
+  const { plan, failure } = planned.value ?? {};
+  if (planning.value) {
+    return (
+      <div id="planned" class="planned" aria-busy="true">
+        <p class="note">Looking again, for what is chosen now…</p>
+      </div>
+    );
+  }
+  if (failure !== undefined) {
+    return (
+      <div id="planned" class="planned">
+        <p class="bad">
+          <strong>{failure.title}.</strong> {failure.advice} <code>{failure.detail}</code>
+        </p>
+      </div>
+    );
+  }
   if (plan === undefined) return null;
   return (
     <div id="planned" class="planned">

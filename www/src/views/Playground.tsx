@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 
-import { chosenName, loaded } from "../state/model";
+import { before } from "../state/first_load";
+import { loaded } from "../state/model";
 import { asChat, generate, prompt, stats, written } from "../state/playing";
 import { chatting, type GenerateStats } from "../engine";
 import { count, duration, speed } from "../words/format";
@@ -14,7 +15,7 @@ export function Playground(): VNode {
   return (
     <>
       <div class="lead">
-        <h2 id="playground-title">Playground</h2>
+        <h2 id="playground-title" tabindex={-1}>Playground</h2>
         <p>Give the model a beginning, and see what it makes of it, how likely each token was, and what else it had in mind.</p>
       </div>
       <form id="form" class="play" onSubmit={sends(generate)}>
@@ -38,9 +39,9 @@ function PromptCard(): VNode {
         <p id="prompt-hint" class="note">
           The model continues this text.{" "}
           <span class="keys">
-            <kbd>Ctrl</kbd> <kbd>Enter</kbd> starts.
+            <kbd>Ctrl</kbd> <kbd>Enter</kbd> starts.{" "}
           </span>
-          {model === undefined && ` The first time it loads ${chosenName()}.`}
+          {before("It")}
         </p>
         {canChat && (
           <label class="check">

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 
 import { loaded } from "../state/model";
-import { busy, progress, status, stop } from "../state/work";
+import { busy, progress, status, stop, stopWaiting, waiting } from "../state/work";
 import { ProgressLine } from "./ProgressLine";
 
 /** Which model there is, what the page is doing, how far it is, and Stop: in view wherever the page is scrolled to. */
@@ -30,6 +30,16 @@ export function StatusBar(): VNode {
         <button id="stop" type="button" class="small" hidden={!busy.value} onClick={stop}>
           Stop <kbd>Esc</kbd>
         </button>
+      </div>
+      <div role="status">
+        {waiting.value !== undefined && (
+          <p id="waiting" class="bar-waiting">
+            {waiting.value}{" "}
+            <button type="button" class="link" onClick={stopWaiting}>
+              Don’t load it
+            </button>
+          </p>
+        )}
       </div>
     </section>
   );

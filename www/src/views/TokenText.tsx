@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Token } from "../state/playing";
 import { state } from "../state/work";
+import { useFollowing } from "./following";
 import { Why } from "./Why";
 
 interface Props {
@@ -83,18 +84,6 @@ export function TokenText({ prompt, tokens }: Props): VNode {
       {explained && <Legend />}
     </div>
   );
-}
-
-/** Keeps the end of a growing text in view, unless the visitor scrolled away from it. */
-function useFollowing(text: { readonly current: HTMLElement | null }, tokens: readonly Token[]): void {
-  const height = useRef(0);
-  useEffect(() => {
-    const box = text.current;
-    if (box === null) return;
-    const wasAtEnd = height.current - box.scrollTop - box.clientHeight < 40;
-    height.current = box.scrollHeight;
-    if (wasAtEnd) box.scrollTop = box.scrollHeight;
-  }, [text, tokens]);
 }
 
 interface TokenProps {

@@ -28,22 +28,24 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ERR_BAD_FILE: ["This is no model file that can be used", "It is damaged, cut off, or no GGUF file at all. Fetch it again, or choose another."],
   ERR_BAD_ARGUMENT: ["A setting is out of its range", "Change it and try again."],
   ERR_BAD_SETTING: ["A setting is out of its range", "Change it and try again."],
-  ERR_CONTEXT: ["The text is too long for the context", "Shorten it, ask for fewer tokens, or load the model with a longer context."],
+  ERR_CONTEXT: ["The text is too long for the context", "Shorten it, ask for fewer tokens, begin a new conversation, or load the model with a longer context."],
   ERR_DEVICE: ["The GPU reported an error", "Choose “CPU” under “Run on” and try again."],
   ERR_DEVICE_LOST: ["The GPU went away", "Its driver was reset, or the machine slept. Try again: the model is then loaded anew."],
   ERR_HASH: ["The file is not what it should be", "Its checksum is wrong, even after fetching it again. The server, or something on the way, changed it."],
   ERR_NO_BACKEND: ["There is no usable GPU here", "Choose “CPU” or “Automatic” under “Run on”, or use a browser with WebGPU."],
-  ERR_NO_TEMPLATE: ["This model has no chat template", "It only continues text. Turn “Send as a chat message” off."],
-  ERR_TEMPLATE: ["The model’s chat template does not work", "It comes with the file. Turn “Send as a chat message” off."],
+  ERR_NO_TEMPLATE: ["This model has no chat template", "It only continues text: use it in the playground, without “Send as a chat message”, and talk with another one."],
+  ERR_TEMPLATE: ["The model’s chat template does not work", "It comes with the file. Use it in the playground, without “Send as a chat message”, and talk with another one."],
   ERR_OUT_OF_MEMORY: ["There is not enough memory", "Close other tabs, choose a smaller model or a shorter context, and try again."],
   ERR_QUOTA: ["There is no room to keep the model", "The browser gives this page less storage than the file needs. Delete other models under “Models”, or free some disk space."],
   ERR_STORAGE: ["The browser refused to store the model", "In a private window, or with site data blocked, nothing can be kept. Allow it, or choose the file itself."],
   ERR_UNSUPPORTED: ["This kind of model file is not supported", "It stores its weights in a way that this version does not read. Look for the same model as Q4_K_M or Q8_0."],
-  ERR_UNSUPPORTED_MODEL: ["This model is not supported", "Rushlight does not know its architecture yet."],
+  ERR_UNSUPPORTED_MODEL: ["This model is not supported", "Rushlight does not know its architecture yet, or not the part that the line below names."],
   ERR_UNSUPPORTED_TOKENIZER: ["This model’s tokenizer is not supported", "Rushlight does not know it yet."],
   ERR_INTERNAL: ["Rushlight made a mistake", "Please report it with the line below."],
   // Of the page.
   ERR_EMBEDDER_FILES: ["Files of this model are missing", "It takes model.safetensors, config.json and tokenizer.json from the same folder. Choose them all, or the folder."],
+  ERR_ONE_MODEL: ["One model at a time", "Only the first of these models is loaded. Drop the other one when it has ended."],
+  ERR_EMPTY_MESSAGE: ["There is no message yet", "Write one, then send it."],
   ERR_EMPTY_QUESTION: ["There is no question yet", "Write one, then ask."],
   ERR_NO_DOCUMENT: ["There is no document to ask yet", "Drop one on the page, paste some text, or try the sample."],
   ERR_EMPTY_DOCUMENT: ["There is no text in this document", "A scanned document is only pictures of text: run it through text recognition first."],
@@ -76,7 +78,7 @@ export function explain(error: unknown, loaded = false): Failure {
 }
 
 function words(code: string, detail: string): Failure {
-  const [title, advice] = WORDS[code] ?? ["That did not work", "The line below says why."];
+  const [title, advice] = (Object.hasOwn(WORDS, code) ? WORDS[code] : undefined) ?? ["That did not work", "The line below says why."];
   return { code, title, advice, detail };
 }
 

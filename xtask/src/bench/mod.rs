@@ -6,6 +6,7 @@ mod child;
 mod cpu;
 mod embed;
 mod machine;
+mod manual;
 mod memory;
 mod native;
 mod peers;
@@ -35,6 +36,8 @@ enum What {
     Cpu(cpu::Options),
     /// Ask questions about documents, and score the answers
     Qa(qa::Options),
+    /// Ask Debian's policy manual: how soon the first answer comes, and whether it is as good as with the whole index
+    Manual(manual::Options),
 }
 
 #[derive(clap::Args)]
@@ -48,6 +51,7 @@ pub fn run(options: &Options) -> Result<()> {
     match &options.what {
         Some(What::Cpu(options)) => cpu::run(options),
         Some(What::Qa(options)) => qa::run(options),
+        Some(What::Manual(options)) => manual::run(options),
         Some(What::Kernels(kernels)) => run_kernels(kernels),
         None => run_kernels(&options.kernels),
     }

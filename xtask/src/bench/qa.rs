@@ -1,6 +1,6 @@
 //! Question answering: exact match and F1 with Gemma 3 270M and MiniLM, against the plain few-shot prompt over the whole document.
 
-mod squad;
+pub(super) mod squad;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
