@@ -41,7 +41,7 @@ const fn step(name: &'static str, quick: bool, run: fn() -> Result<String>) -> S
 }
 
 /// The whole list.
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     step("setup", true, || setup::ensure(Scope::Test).map(|()| String::new())),
     step("fetch-model", true, || fetch_model::all(&fetch_model::Options::default()).map(|_| String::new())),
     step("fetch-templates", true, || fetch_templates::run().map(|_| String::new())),
