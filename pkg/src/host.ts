@@ -201,7 +201,7 @@ export class Host {
         const reason = incoming.unkept();
         const kept = { cached: reason === undefined, cacheReason: reason ?? null };
         const whole = { ...info, backend, bytes: progress.loaded, ...kept, timings };
-        const indexes = new IndexHost(engine, this.#surroundings.openStore, yieldToEvents);
+        const indexes = new IndexHost(engine, this.#surroundings.openStore, this.#surroundings.yieldToEvents);
         return { engine, documents: new AskHost(engine), indexes, info: whole, wasmAfterHeader, request };
       });
     } catch (error) {

@@ -25,7 +25,7 @@ interface Embedded {
 /** The documents of an embedder's worker. */
 export class IndexHost {
   readonly #engine: IndexApi;
-  readonly #openStore: () => Promise<FileSystemDirectoryHandle>;
+  readonly #openStore: () => Promise<FileSystemDirectoryHandle | undefined>;
   readonly #breathe: () => Promise<void>;
   #open: readonly SentencesOf[] = [];
   #identity = "";
@@ -34,7 +34,7 @@ export class IndexHost {
   /** Writes follow one another, and nobody waits for them. */
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(engine: IndexApi, openStore: () => Promise<FileSystemDirectoryHandle>, breathe: () => Promise<void>) {
+  constructor(engine: IndexApi, openStore: () => Promise<FileSystemDirectoryHandle | undefined>, breathe: () => Promise<void>) {
     this.#engine = engine;
     this.#openStore = openStore;
     this.#breathe = breathe;
@@ -108,7 +108,7 @@ export class IndexHost {
     try {
       await this.#writing;
       const root = await this.#openStore();
-      const kept = await readIndex(root, name);
+      const kept = root === undefined ? undefined : await readIndex(root, name);
       if (kept === undefined) return;
       this.#engine.indexTake(document, kept.bytes);
       this.#saved.set(key, this.#state()[document]?.done ?? 0);
@@ -136,7 +136,8 @@ export class IndexHost {
   #write(name: string, bytes: Uint8Array): void {
     this.#writing = this.#writing.then(async () => {
       try {
-        await writeIndex(await this.#openStore(), name, bytes);
+        const root = await this.#openStore();
+        if (root !== undefined) await writeIndex(root, name, bytes);
       } catch {
         // A private window, a full disk: answers need none of it.
       }

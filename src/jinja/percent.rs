@@ -267,8 +267,9 @@ pub(super) fn number(text: &str) -> Result<(usize, &str)> {
     if end == 0 {
         return Ok((0, text));
     }
-    match text[..end].parse::<usize>() {
-        Ok(number) if number <= 1 << 40 || cfg!(target_pointer_width = "32") => Ok((number, &text[end..])),
+    // Whoever asks for so many gets as many as memory allows.
+    match text[..end].parse::<u32>() {
+        Ok(number) => Ok((number as usize, &text[end..])),
         _ => value_error("Too many decimal digits in format string"),
     }
 }
