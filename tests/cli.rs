@@ -328,6 +328,8 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     generate(&["--logit-bias", "7"], argument, "ID=BIAS");
     generate(&["--context", "0"], argument, "2 to 256");
     generate(&["--context", "257"], argument, "2 to 256");
+    generate(&["--seed", "1.5"], argument, "1.5");
+    generate(&["--seed", "18446744073709551616"], argument, "64 bits");
     let setting = "ERR_BAD_SETTING";
     generate(&["--temperature", "-1"], setting, "at least 0, got -1");
     generate(&["--temperature", "NaN"], setting, "NaN");
@@ -341,6 +343,19 @@ fn bad_usage_is_one_line_and_exit_code_2() {
     fails(&folder.run("inspect", &["--context", "257"]), 2, argument, "2 to 256");
     let file = folder.write("short.txt", b"the");
     fails(&folder.run("perplexity", &["--file", &file, "--context", "100"]), 2, argument, "99 tokens");
+}
+
+#[test]
+fn a_seed_is_any_whole_number_of_64_bits() {
+    let folder = Folder::new("seed");
+    let say = |seed: &str| {
+        let flags =
+            ["--prompt", PROMPT, "--max-tokens", "9", "--ignore-eos", "--temperature", "1.5", "--seed", seed];
+        folder.text("generate", &flags)
+    };
+    assert_eq!(say("-1"), say("18446744073709551615"), "the same 64 bits");
+    assert_eq!(say("-9223372036854775808"), say("9223372036854775808"));
+    assert_ne!(say("-1"), say("1"));
 }
 
 #[test]

@@ -202,9 +202,17 @@ pub struct SamplingArgs {
     /// Added to a token's logit, as ID=BIAS; may be given again; `-inf` forbids the token.
     #[arg(long, value_name = "ID=BIAS", value_parser = parse_bias)]
     pub logit_bias: Vec<(u32, f32)>,
-    /// Same seed, same text; taken from the clock if not given.
-    #[arg(long, value_name = "N")]
+    /// Same seed, same text: any whole number of 64 bits, with a sign or without; taken from the clock if not given.
+    #[arg(long, value_name = "N", value_parser = parse_seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
+}
+
+/// Negative numbers stand for the bits that they have in two's complement, as in the package.
+fn parse_seed(text: &str) -> Result<u64, String> {
+    let signed = || text.parse::<i64>().map(i64::cast_unsigned);
+    text.parse()
+        .or_else(|_| signed())
+        .map_err(|_| format!("expected a whole number of 64 bits, got {text:?}"))
 }
 
 fn parse_bias(text: &str) -> Result<(u32, f32), String> {
