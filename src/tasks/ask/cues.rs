@@ -291,12 +291,15 @@ fn is_number(word: &str) -> bool {
 
 /// 1 where the text is of the kind, less where it may be, -1 where not, 0 where the question does not say. The first word of a sentence
 /// has a capital letter whether it is a name or not.
-pub fn fits(kind: Option<Kind>, text: &str, opens_sentence: bool) -> f64 {
+///
+/// `behind` is what follows the text: in scripts without spaces a number is a time or not by the character behind it.
+pub fn fits(kind: Option<Kind>, text: &str, behind: &str, opens_sentence: bool) -> f64 {
     let digit = text.chars().any(char::is_numeric);
     let other = text.chars().any(|c| paired(c).is_some());
     match kind {
         None => 0.0,
         Some(Kind::Name) if other => f64::from(if digit { -1 } else { 1 }),
+        Some(Kind::Amount) if numbers_a_time(text, behind) => 0.5,
         Some(Kind::Amount) if words(text).any(is_number) => 1.0,
         Some(Kind::Amount) if !digit && text.contains(|c| HAN_NUMBERS.contains(c)) => 0.5,
         Some(Kind::Time) if digit => 1.0,
@@ -305,6 +308,14 @@ pub fn fits(kind: Option<Kind>, text: &str, opens_sentence: bool) -> f64 {
         Some(Kind::Name) => name(text, opens_sentence),
         Some(_) => -1.0,
     }
+}
+
+/// Whether the last number of a text is that of a year, a month and the like, by the unit that stands at it in scripts without spaces.
+fn numbers_a_time(text: &str, behind: &str) -> bool {
+    let Some((at, digit)) = text.char_indices().rev().find(|(_, c)| c.is_numeric()) else { return false };
+    let within = text.get(at + digit.len_utf8()..).unwrap_or_default();
+    let unit = if within.is_empty() { behind } else { within };
+    OTHER_TIMES.iter().any(|time| unit.starts_with(time))
 }
 
 /// Whether a text is a name, by its capital letters.
@@ -352,7 +363,7 @@ mod tests {
 
     #[test]
     fn texts_are_of_a_kind() {
-        let fits = |question: &str, text: &str| fits(kind(question), text, false);
+        let fits = |question: &str, text: &str| fits(kind(question), text, "", false);
         assert_eq!(fits("How many?", "the last 200 notes"), 1.0);
         assert_eq!(fits("How many?", "twenty-one"), 1.0);
         assert_eq!(fits("How many?", "offline mode"), -1.0);
@@ -362,8 +373,14 @@ mod tests {
         assert_eq!(fits("Who?", "the Bank of England"), 1.0);
         assert_eq!(fits("Who?", "Ishbel wrote"), 0.5);
         assert_eq!(fits("Who?", "the"), -1.0);
-        assert_eq!(super::fits(kind("Who?"), "The dataset has images", true), -1.0);
+        assert_eq!(super::fits(kind("Who?"), "The dataset has images", "", true), -1.0);
         assert_eq!(fits("Why?", "anything"), 0.0);
+        let amount = |text: &str, behind: &str| super::fits(Some(Kind::Amount), text, behind, false);
+        assert_eq!(
+            (amount("1931", "년에"), amount("1931년에", " 세"), amount("42미터", "이다")),
+            (0.5, 0.5, 1.0)
+        );
+        assert_eq!((amount("1931", " by"), amount("42", "米，")), (1.0, 1.0));
         assert_eq!((fits("誰が？", "沢田美咲"), fits("誰が？", "1931年")), (1.0, -1.0));
         assert_eq!((fits("几点？", "七点"), fits("什么时候？", "星期一")), (0.5, 0.5));
     }

@@ -95,6 +95,7 @@ impl Context<'_> {
     /// The features of a span.
     pub fn features(&self, candidate: &Candidate) -> [f64; COUNT] {
         let span = self.shown.text.get(candidate.start..candidate.end).unwrap_or_default();
+        let behind = self.shown.text.get(candidate.end..).unwrap_or_default();
         let passage = self.library.passages().get(self.found.passage);
         let within = self.shown.sentence_at(candidate.start).unwrap_or_default();
         let sentence = passage.map_or(0, |passage| passage.sentences.start) + within;
@@ -112,7 +113,7 @@ impl Context<'_> {
             self.library.by_sentence().coverage(sentence, stems),
             self.library.by_passage().coverage(self.found.passage, stems),
             self.echo(span),
-            cues::fits(self.query.kind, span, self.opens_sentence(candidate, within)),
+            cues::fits(self.query.kind, span, behind, self.opens_sentence(candidate, within)),
             self.near(candidate, within),
             // Nothing but words that say nothing.
             f64::from(u8::from(terms::terms(span).is_empty())),

@@ -219,14 +219,20 @@ impl Asking {
         // Spans share what is left by their scores.
         let best = ranked.first().map_or(0.0, |best| best.score);
         let total: f64 = ranked.iter().map(|span| (span.score - best).exp()).sum();
-        let mut spans: Vec<Span> = ranked
-            .iter()
-            .take(ALTERNATIVES + 1)
-            .map(|span| {
-                let share = if total > 0.0 { (span.score - best).exp() / total } else { 0.0 };
-                library.span(span.document, span.bytes.clone(), answered * share)
-            })
-            .collect();
+        let mut spans: Vec<Span> = Vec::new();
+        for span in &ranked {
+            let share = if total > 0.0 { (span.score - best).exp() / total } else { 0.0 };
+            let whole = library.span(span.document, span.bytes.clone(), answered * share);
+            let end = span.bytes.start + text::without_end_mark(&whole.text).len();
+            let said = library.span(span.document, span.bytes.start..end, whole.confidence);
+            // What the end mark alone sets apart is one answer.
+            let is_same = |other: &Span| other.document == said.document && other.bytes == said.bytes;
+            if let Some(same) = spans.iter_mut().find(|other| is_same(other)) {
+                same.confidence += said.confidence;
+            } else if spans.len() <= ALTERNATIVES {
+                spans.push(said);
+            }
+        }
         let passages = self.read_passages(library);
         let null_score = 1.0 - answered;
         if spans.is_empty() || answered < weights::LEAST {

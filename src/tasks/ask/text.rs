@@ -70,9 +70,39 @@ pub fn bytes_of_utf16(text: &str, offsets: &[usize]) -> Vec<usize> {
     bytes
 }
 
+/// A stretch of a text without the mark that ends its sentence or clause: that belongs to the sentence, not to what it says. A full stop
+/// within or behind an abbreviation (`a.m.`, `J.`, `Inc.`) stays.
+pub fn without_end_mark(text: &str) -> &str {
+    const MARKS: [char; 12] = ['.', ',', ';', ':', '!', '?', '。', '，', '；', '：', '！', '？'];
+    const SHORTENED: [&str; 9] = ["Inc", "Ltd", "Co", "Corp", "Jr", "Sr", "St", "etc", "No"];
+    let Some(rest) = text.strip_suffix(MARKS) else { return text };
+    let word = rest.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    let is_shortened = text.ends_with('.') && (word.contains('.') || is_initial || SHORTENED.contains(&word));
+    if rest.trim().is_empty() || is_shortened || rest.ends_with(MARKS) { text } else { rest }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn end_marks_belong_to_sentences() {
+        for (text, said) in [
+            ("lamps.", "lamps"),
+            ("Zo\u{eb} Brandt,", "Zo\u{eb} Brandt"),
+            ("星期一。", "星期一"),
+            ("at 7 a.m.", "at 7 a.m."),
+            ("Acme Inc.", "Acme Inc."),
+            ("John F.", "John F."),
+            ("wait ...", "wait ..."),
+            ("4.5", "4.5"),
+            (".", "."),
+            ("", ""),
+        ] {
+            assert_eq!(without_end_mark(text), said, "{text}");
+        }
+    }
 
     #[test]
     fn sentences_have_no_space_around_them() {
