@@ -89,7 +89,7 @@ async function trapInPool() {
   }
 }
 
-const verbs = { compileShaders, runCases, logits, trapInPool, wideCounts: () => core.wideCounts() };
+const verbs = { compileShaders, runCases, logits, trapInPool, wideCounts: async () => core.wideCounts() };
 globalThis.onmessage = ({ data: { id, name, argument } }) => {
   verbs[name](argument).then(
     (value) => globalThis.postMessage({ id, value }),
