@@ -1,3 +1,4 @@
+//!include shared/finite.wgsl
 //!include shared/grid.wgsl
 // out[r, c] = exp(x[r, c] - m) / sum_c exp(x[r, c] - m), m the largest of the row. One workgroup a row.
 
@@ -14,6 +15,11 @@ const LANES = 64u;
 
 var<workgroup> maximums: array<f32, LANES>;
 var<workgroup> sums: array<f32, LANES>;
+
+// Whether a score leaves its row without probabilities: exp of -inf is 0, of NaN and of inf - inf it is what the implementation likes.
+fn is_none(score: f32) -> bool {
+    return !is_finite(score) && bitcast<u32>(score) != 0xff800000u;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -41,17 +47,22 @@ fn main(
     }
     if (lane < lanes) {
         var sum = 0.0;
+        var has_none = false;
         for (var column = lane; column < params.cols; column += LANES) {
-            sum += exp(x[start + column] - largest);
+            let score = x[start + column];
+            has_none = has_none || is_none(score);
+            sum += exp(score - largest);
         }
-        sums[lane] = sum;
+        sums[lane] = select(sum, nan_from(sum), has_none);
     }
     workgroupBarrier();
     var total = 0.0;
     for (var other = 0u; other < lanes; other += 1u) {
         total += sums[other];
     }
+    let is_sound = is_finite(total);
     for (var column = lane; column < params.cols; column += LANES) {
-        output[start + column] = exp(x[start + column] - largest) / total;
+        let share = exp(x[start + column] - largest) / total;
+        output[start + column] = select(nan_from(total), share, is_sound);
     }
 }
