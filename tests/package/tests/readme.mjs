@@ -24,8 +24,11 @@ const EXPECTED = [
   ["document.body.append(piece.text)", { shown: /the capital of the country/ }],
   ["model.memory()", { said: /runs on the cpu, .+: .+/ }],
   ["cache.list()", { said: /gemma-3-270m-q4_k_m\.gguf 253113024 true/ }],
+  ['cacheKey: "gemma-3-270m"', { said: /^true null$/m }],
   ["await plan(", { said: /^true .+ cpu \d+ \d/m }],
   ["model.restore(", { said: /^true$/m }],
+  // Each example has a browser profile of its own, in which nothing is kept.
+  ["conversations.list()", { said: /^$/ }],
   ["answer.stats?.decodeTokensPerSecond", { said: /^(stop|stop_text|length|context) \d/m }],
   ["Who kept the lamp?", { said: /^Mary Tallis 0\.\d/m }],
   ["indexes.list()", { said: /^(in )?1831$/m }],
