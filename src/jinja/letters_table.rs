@@ -1,6 +1,6 @@
 //! Which characters are letters and digits as Python has them, where Rust's standard library says something wider.
 //!
-//! Made by `tests/tools/make_jinja_letters.py` from Python's `unicodedata`.
+//! Read off Python's `unicodedata`; the script was not kept. `tests/jinja.rs` compares what is made of letters with jinja2.
 
 /// Ranges without letters (marks, letter numbers, circled letters) that are alphabetic all the same.
 pub(super) const NO_LETTERS: [(u32, u32); 208] = [
