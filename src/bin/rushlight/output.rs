@@ -18,7 +18,7 @@ fn checked(written: std::io::Result<()>) -> Result<(), CliError> {
     }
 }
 
-/// Standard output for more than one text should hold; what is written in small pieces goes out in large ones.
+/// Standard output for what is too long to be held as one text: small pieces are gathered and go out in large ones.
 pub struct Stream {
     out: BufWriter<StdoutLock<'static>>,
 }
