@@ -7,7 +7,6 @@ pub mod cpu;
 pub mod formats;
 #[cfg(feature = "gpu")]
 pub mod gpu;
-pub mod jinja;
 pub mod kernel;
 pub mod model;
 pub mod plan;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use rushlight::jinja::{Data, Template};
+use rushlight_jinja::{Data, Template};
 
 /// What a template is given, and the text; none where jinja2 refuses.
 type Rendering = (Data, Option<String>);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use rushlight::jinja::{Data, JinjaError, Template};
+use rushlight_jinja::{Data, JinjaError, Template};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rushlight::jinja::{Data, Template};
+use rushlight_jinja::{Data, Template};
 
 /// Behind this byte, which no UTF-8 has, is the JSON of what the template is given.
 const BETWEEN: u8 = 0xff;

@@ -10,15 +10,15 @@ mod template;
 
 use thiserror::Error;
 
-pub use crate::jinja::Data;
 pub use calendar::LocalTime;
 pub use message::{Conversation, Message};
 pub use overflow::{Fitted, Overflow};
+pub use rushlight_jinja::Data;
 pub use template::{ChatTemplate, special_texts};
 
-use crate::jinja::JinjaError;
 use crate::session::{GenerateOptions, Session, SessionError};
 use crate::tokenizer::{EncodeOptions, Tokenizer, TokenizerError};
+use rushlight_jinja::JinjaError;
 
 /// Why a conversation could not be continued.
 #[derive(Debug, Error)]

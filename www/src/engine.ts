@@ -5,12 +5,9 @@ import {
   type ChatMessage,
   conversations,
   type GenerateOptions,
-  type GenerateStats,
   type Generation,
   indexes,
   type Model,
-  type Piece,
-  RushlightError,
 } from "rushlight";
 import { version } from "rushlight/package.json";
 
@@ -57,26 +54,4 @@ export const documentIndexes = indexes;
 /** `model.chat`, where the file says how a conversation is written. */
 export function chatting(model: Model): ((messages: readonly ChatMessage[], options?: GenerateOptions) => Generation) | undefined {
   return model.info.chat ? model.chat.bind(model) : undefined;
-}
-
-/** Turns that were left out of a prompt since they no longer fitted into the context; none where the package does not say. */
-export function droppedTurns(stats: GenerateStats): number {
-  return (stats as { readonly droppedTurns?: number }).droppedTurns ?? 0;
-}
-
-/**
- * The answer to a conversation, of which the oldest turns may be left out (`overflow`). A package that does not know that option refuses
- * it before the first token.
- */
-export async function* conversing(
-  model: Model,
-  messages: readonly ChatMessage[],
-  options: GenerateOptions,
-): AsyncGenerator<Piece, GenerateStats | undefined> {
-  try {
-    return yield* model.chat(messages, { ...options, overflow: "trim" } as GenerateOptions);
-  } catch (error) {
-    if (!(error instanceof RushlightError && error.code === "ERR_BAD_ARGUMENT" && error.message.includes("overflow"))) throw error;
-  }
-  return yield* model.chat(messages, options);
 }

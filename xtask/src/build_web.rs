@@ -15,8 +15,8 @@ use crate::{npm, paths, process, sizes};
 /// Stem of the generated module.
 const NAME: &str = "rushlight";
 /// Everything the wasm depends on, beside the compiler.
-const INPUTS: [&str; 6] =
-    ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src", "shaders", "pkg/package-lock.json"];
+const INPUTS: [&str; 7] =
+    ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "jinja", "src", "shaders", "pkg/package-lock.json"];
 /// Arguments of `cargo xtask build-web`.
 #[derive(clap::Args, Default)]
 pub struct Options {

@@ -93,6 +93,9 @@ impl Told {
         };
         let wrong = |said: String| CliError::usage(format!("{}: {said}", path.display()));
         let data: Data = serde_json::from_str(&read(path)?).map_err(|error| wrong(error.to_string()))?;
+        if data.may_have_lost_digits() {
+            return Err(wrong("expected numbers that 64 bits hold".to_owned()));
+        }
         let (messages, given) = match data {
             Data::Object(mut fields) => {
                 let at = fields.iter().position(|(name, _)| name == "messages");

@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error};
 
 use super::ChatError;
-use crate::jinja::Data;
+use rushlight_jinja::Data;
 
 /// One message of a conversation: who says it, what is said, and whatever else a template reads, such as `tool_calls`, `tool_call_id`,
 /// `name` or `reasoning_content`.
@@ -26,9 +26,12 @@ impl Message {
     /// A message of JSON, with all that stands in it.
     ///
     /// # Errors
-    /// It is no object, or has no role.
+    /// It is no object, has no role, or has a number that 64 bits do not hold.
     pub fn of(data: Data) -> Result<Self, ChatError> {
         let wrong = |got: &str| Err(ChatError::BadMessage { got: got.to_owned() });
+        if data.may_have_lost_digits() {
+            return wrong("one with a number that 64 bits do not hold");
+        }
         let Data::Object(fields) = data else { return wrong("one that is no object") };
         let message = Message { fields };
         match message.field("role") {
@@ -88,5 +91,26 @@ impl<'m, const N: usize> From<&'m [Message; N]> for Conversation<'m> {
 impl<'m> From<&'m Vec<Message>> for Conversation<'m> {
     fn from(messages: &'m Vec<Message>) -> Self {
         Conversation { messages, given: &[] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_whose_digits_are_lost_is_no_message() {
+        let message = |number: &str| {
+            serde_json::from_str::<Message>(&format!(
+                r#"{{"role": "tool", "content": {{"ids": [{number}]}}}}"#
+            ))
+        };
+        for whole in ["18446744073709551615", "-9223372036854775808", "0.1", "1e18"] {
+            assert!(message(whole).is_ok(), "{whole}");
+        }
+        for lost in ["18446744073709551616", "-9223372036854775809", "1e30"] {
+            let error = message(lost).unwrap_err().to_string();
+            assert!(error.contains("64 bits"), "{lost}: {error}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::message::Conversation;
 use super::{ChatError, LocalTime};
-use crate::jinja::{Data, Template};
 use crate::tokenizer::Tokenizer;
+use rushlight_jinja::{Data, Template};
 
 /// A template that was parsed.
 pub struct ChatTemplate {

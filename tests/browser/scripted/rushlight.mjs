@@ -7,7 +7,7 @@ const script = {
   /** What the next call throws: `{ load: { code, message, status } }`, and `embedder`, `ask`, `generate`, `cache`. */
   fail: {},
   /** Whether the model's file has a chat template. */
-  has: { chat: false, overflow: true },
+  has: { chat: false },
   /** How many turns the next answers say were left out. */
   dropped: 0,
   files: [
@@ -178,7 +178,6 @@ class Generation {
     return { promptTokens: messages.length * 10 + 3, cachedTokens: this.model.held ? (messages.length - 1) * 10 : 0 };
   }
   async *[Symbol.asyncIterator]() {
-    if (this.options.overflow !== undefined && !script.has.overflow) throw new RushlightError("ERR_BAD_ARGUMENT", "unknown field `overflow`");
     failWhere("generate");
     await holdAt("prompt", this.signal);
     let tokens = 0;
@@ -192,7 +191,7 @@ class Generation {
       if (++tokens === 9) await holdAt("answer", this.signal);
     }
     this.stats = { reason: "stop", ...this.prompt, tokens, firstTokenMs: 84, prefillTokensPerSecond: 214.2, decodeTokensPerSecond: 31.4 };
-    if (script.has.overflow) this.stats.droppedTurns = script.dropped;
+    this.stats.droppedTurns = script.dropped;
     if (this.model !== undefined) this.model.held = true;
     return this.stats;
   }

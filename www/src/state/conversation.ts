@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { type ChatMessage, conversing, forgetConversation, type GenerateOptions, type GenerateStats, type Model, RushlightError } from "../engine";
+import { type ChatMessage, forgetConversation, type GenerateOptions, type GenerateStats, type Model, RushlightError } from "../engine";
 import { PageError } from "../words/failures";
 import { follow } from "../words/progress";
 import { announce, finishAnnouncing } from "./announced";
@@ -70,7 +70,7 @@ async function talk(signal: AbortSignal): Promise<string> {
     await takeUp(model, before);
     busyWith("generating", "Reading what was said…");
     const stats = await answer(model, signal);
-    end({ why: stats?.reason ?? "stop", stats });
+    end({ why: stats.reason, stats });
     keeping = keeping.then(() => orNot(model.save(NAME)));
   } catch (error) {
     const stopped = (writing.value ?? "") !== "";
@@ -95,18 +95,18 @@ function end(how: TurnEnd): void {
   turns.value = [...turns.value, { role: "assistant", content: writing.value ?? "", end: how }];
 }
 
-async function answer(model: Model, signal: AbortSignal): Promise<GenerateStats | undefined> {
+async function answer(model: Model, signal: AbortSignal): Promise<GenerateStats> {
   const told = instructions.value.trim();
   const messages: ChatMessage[] = turns.value.map(({ role, content }) => ({ role, content }));
   if (told !== "") messages.unshift({ role: "system", content: told });
   const measure = follow("tokens");
   let [text, tokens, shown] = ["", 0, 0];
-  const pieces = conversing(model, messages, { ...SAMPLING, signal });
+  const pieces = model.chat(messages, { ...SAMPLING, overflow: "trim", signal })[Symbol.asyncIterator]();
   try {
     for (;;) {
       const { done, value } = await pieces.next();
       if (done === true) {
-        if (value !== undefined) countUp(value);
+        countUp(value);
         return value;
       }
       if (tokens++ === 0) busyWith("generating", "Writing…");

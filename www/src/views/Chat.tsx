@@ -1,7 +1,6 @@
 import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 
-import { droppedTurns } from "../engine";
 import { knownModel } from "../state/catalogue";
 import { bringBack, draft, instructions, previous, restored, send, startAnew, type Turn, type TurnEnd, turns, writing } from "../state/conversation";
 import { before } from "../state/first_load";
@@ -55,7 +54,7 @@ function Conversation(): VNode {
 }
 
 function TurnLine({ turn: { role, content, end } }: { readonly turn: Turn }): VNode {
-  const dropped = end?.stats === undefined ? 0 : droppedTurns(end.stats);
+  const dropped = end?.stats?.droppedTurns ?? 0;
   return (
     <li class={`turn ${role}`}>
       {dropped > 0 && (

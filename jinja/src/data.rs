@@ -37,6 +37,16 @@ impl Data {
         }
     }
 
+    /// Whether it has a number of 2^63 or more that is no integer: read from JSON, it may have been one, whose digits are lost.
+    pub fn may_have_lost_digits(&self) -> bool {
+        match self {
+            Data::Float(value) => value.abs() >= 9_223_372_036_854_775_808.0,
+            Data::List(items) => items.iter().any(Data::may_have_lost_digits),
+            Data::Object(pairs) => pairs.iter().any(|(_, value)| value.may_have_lost_digits()),
+            Data::Null | Data::Bool(_) | Data::Int(_) | Data::Text(_) => false,
+        }
+    }
+
     /// Bytes that it holds, about.
     pub(super) fn size(&self) -> usize {
         32 + match self {
