@@ -33,7 +33,7 @@ fn read(session: &mut Session, library: &Library, frame: &Frame, question: &str)
     let (automata, closers) =
         automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
     let mut reader = Reader { session, closers: &closers, frame, question };
-    let reading = pollster::block_on(reader.read(&shown.text, &automata[0])).expect("it reads");
+    let reading = pollster::block_on(reader.read(&shown.text, &automata[0], &|_| 0.0)).expect("it reads");
     (shown, reading)
 }
 

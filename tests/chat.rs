@@ -276,7 +276,7 @@ fn spans_are_scored_behind_the_same_examples_whatever_the_template() {
             automaton::build(session.tokenizer(), std::slice::from_ref(&shown)).expect("an automaton");
         let frame = Frame::few_shot();
         let mut reader = Reader { session: &mut session, closers: &closers, frame: &frame, question };
-        let reading = pollster::block_on(reader.read(&shown.text, &automata[0])).expect("it reads");
+        let reading = pollster::block_on(reader.read(&shown.text, &automata[0], &|_| 0.0)).expect("it reads");
 
         // By plain logits, token by token: the null answer, with what may end it.
         let prompt = format!("{}Context: {}\nQuestion: {question}\nAnswer:", frame::frame(), shown.text);

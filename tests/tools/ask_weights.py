@@ -18,10 +18,10 @@ import numpy as np
 
 NAMES = (
     "logprob constrained length asked over_null question sentence_similarity passage_similarity sentence_coverage passage_coverage echo "
-    "kind near empty sign counted"
+    "kind near empty sign counted function_word cut said number"
 ).split()
-RANK = np.array([0.279, 0.265, 0.867, 0.328, 0.088, 0.432, 3.178, 2.067, 1.74, 1.214, -1.419, 0.708, 2.945, -1.578, 0.181, 1.0])
-ANSWER = np.array([0.222, 0.1, 0.657, 0.252, 0.055, 0.02, 3.544, 2.51, 3.007, 3.766, -0.822, 0.289, 1.676, -0.078, 2.66, 0.0, 0.085, -6.59])
+RANK = np.array([0.279, 0.265, 0.867, 0.328, 0.088, 0.432, 3.178, 2.067, 1.74, 1.214, -1.419, 0.708, 2.945, -1.578, 0.181, 1.0, -1.0, -1.0, -1.0, -1.0])
+ANSWER = np.array([0.222, 0.1, 0.657, 0.252, 0.055, 0.02, 3.544, 2.51, 3.007, 3.766, -0.822, 0.289, 1.676, -0.078, 2.66, 0.0, 0.0, 0.0, 0.0, 0.0, 0.085, -6.59])
 SHRINK = {"rank": 10.0, "answer": 3.0}
 
 

@@ -228,6 +228,54 @@ const TIMES: &[&str] = &[
     "date",
 ];
 
+/// Words that no answer ends with, or consists of: they need another behind them.
+const FUNCTION_WORDS: &[&str] = &[
+    "a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "from", "with", "into", "and", "or", "but",
+    "nor", "if", "because", "than", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do",
+    "does", "did", "has", "have", "had", "can", "could", "may", "might", "must", "shall", "should", "will",
+    "would", "not", "that", "which", "who", "whom", "whose", "this", "these", "those", "it", "its", "he",
+    "she", "they", "his", "her", "their", "your", "my", "our", "i", "you", "we", "there", "also", "so",
+];
+
+/// Whether a text ends with a word that needs another behind it.
+pub fn ends_with_function_word(text: &str) -> bool {
+    let end = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    words(end).last().is_some_and(|word| listed(FUNCTION_WORDS, word))
+}
+
+/// Whether a span parts what belongs together: a number and its unit, or the words of a name. `before` and `behind` are what stands
+/// around it.
+pub fn cuts(before: &str, span: &str, behind: &str) -> bool {
+    let joined = |text: &str| text.chars().all(char::is_whitespace);
+    // The last word of one text and the first of the next, where nothing but space is between them.
+    let pair = |left: &str, right: &str| -> Option<(String, String)> {
+        let last = left.trim_end().rsplit(char::is_whitespace).next()?;
+        let first = right.trim_start().split(char::is_whitespace).next()?;
+        let spaced = left.ends_with(char::is_whitespace) || right.starts_with(char::is_whitespace);
+        (spaced && !last.is_empty() && !first.is_empty() && !joined(right))
+            .then(|| (last.to_owned(), first.to_owned()))
+    };
+    let letters = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let together = |(last, first): (String, String)| {
+        let ends = |word: &str| word.ends_with(char::is_alphanumeric);
+        let begins = |word: &str| word.starts_with(char::is_alphanumeric);
+        if !ends(&last) || !begins(&first) {
+            return false;
+        }
+        let (last, first) = (letters(&last), letters(&first));
+        let capital = |word: &str| word.starts_with(char::is_uppercase) && !listed(FUNCTION_WORDS, word);
+        let unit = first.starts_with(char::is_lowercase) && !listed(FUNCTION_WORDS, &first);
+        (is_number(&last) && unit) || (capital(&last) && (capital(&first) || is_number(&first)))
+    };
+    pair(before, span).is_some_and(together) || pair(span, behind).is_some_and(together)
+}
+
+/// Whether a text is little but a number where the question asks for none.
+pub fn is_unasked_number(question: Option<Kind>, text: &str) -> bool {
+    let has = |least: usize| words(text).filter(|word| is_number(word)).count() >= least;
+    question.is_none() && has(1) && words(text).count() <= 2
+}
+
 /// What a question asks for, if its words say so.
 pub fn kind(question: &str) -> Option<Kind> {
     let question = question.to_lowercase();
@@ -289,6 +337,11 @@ fn is_number(word: &str) -> bool {
     word.chars().any(char::is_numeric) || listed(NUMBERS, word.trim_matches(|c: char| !c.is_alphanumeric()))
 }
 
+/// A number, and no name that holds one: `600`, `750KiB`, `ten`.
+fn is_count(word: &str) -> bool {
+    word.starts_with(char::is_numeric) || listed(NUMBERS, word)
+}
+
 /// 1 where the text is of the kind, less where it may be, -1 where not, 0 where the question does not say. The first word of a sentence
 /// has a capital letter whether it is a name or not.
 ///
@@ -300,7 +353,7 @@ pub fn fits(kind: Option<Kind>, text: &str, behind: &str, opens_sentence: bool) 
         None => 0.0,
         Some(Kind::Name) if other => f64::from(if digit { -1 } else { 1 }),
         Some(Kind::Amount) if numbers_a_time(text, behind) => 0.5,
-        Some(Kind::Amount) if words(text).any(is_number) => 1.0,
+        Some(Kind::Amount) if words(text).any(is_count) => 1.0,
         Some(Kind::Amount) if !digit && text.contains(|c| HAN_NUMBERS.contains(c)) => 0.5,
         Some(Kind::Time) if digit => 1.0,
         Some(Kind::Time) if other && OTHER_TIMES.iter().any(|time| text.contains(time)) => 0.5,

@@ -1,14 +1,16 @@
 //! What speaks for a span: the model's probabilities, the search, and the words.
 
+use std::ops::Range;
+
 use super::cues;
 use super::library::{Found, Library};
 use super::read::{Candidate, Reading};
-use super::scripts::{is_sign, words};
+use super::scripts::{is_sign, paired, words};
 use super::shown::Shown;
 use super::terms::{self, Term};
 
 /// Number of features.
-pub const COUNT: usize = 16;
+pub const COUNT: usize = 20;
 /// What they are, in their order.
 pub const NAMES: [&str; COUNT] = [
     "logprob",
@@ -27,14 +29,25 @@ pub const NAMES: [&str; COUNT] = [
     "empty",
     "sign",
     "counted",
+    "function_word",
+    "cut",
+    "said",
+    "number",
 ];
 
+const LOGPROB: usize = 0;
+const CONSTRAINED: usize = 1;
+const LENGTH: usize = 2;
 /// Places in [`NAMES`] of what is in the model's nats.
-pub const NATS: [usize; 5] = [0, 1, 3, 4, 5];
+pub const NATS: [usize; 5] = [LOGPROB, CONSTRAINED, 3, 4, 5];
 /// Spans that tell how far apart a model's scores are: the likeliest.
 const LIKELIEST: usize = 10;
 /// How far they are behind the best on average, in nats: about so in both models that the weights were fitted on.
 const USUAL: f64 = 2.3;
+
+/// How far the best span may be behind certainty, in these nats: where a question hardly tells the spans of a text apart, being brought
+/// to scale would make all that is left of the model's opinion count for everything.
+const FARTHEST: f64 = 8.0;
 
 /// Brings what the model says about the spans of a question to one scale: one that is surer than others, in the right as in the wrong,
 /// has the same features. What it says is divided by the mean distance of the likeliest spans from the best.
@@ -48,9 +61,10 @@ pub fn to_scale(spans: &mut [[f64; COUNT]]) {
         // One span, or all alike: nothing to go by.
         return;
     }
+    let scale = (USUAL / apart).min(if best < 0.0 { FARTHEST / -best } else { f64::INFINITY });
     for features in spans {
         for at in NATS {
-            features[at] *= USUAL / apart;
+            features[at] *= scale;
         }
     }
 }
@@ -75,6 +89,21 @@ impl Query {
     }
 }
 
+/// Words from a beginning on that say what kind of thing begins there.
+const BEGINNING: usize = 3;
+
+/// Bytes of the first words of a text; in scripts without spaces two characters count as one.
+fn beginning(text: &str, words: usize) -> usize {
+    let mut halves = 0;
+    for (at, c) in text.char_indices() {
+        halves += if c.is_whitespace() { 2 } else { usize::from(paired(c).is_some()) };
+        if halves >= 2 * words {
+            return at + c.len_utf8();
+        }
+    }
+    text.len()
+}
+
 /// A passage that was read, with what does not depend on the span.
 pub struct Context<'a> {
     /// All documents.
@@ -85,41 +114,88 @@ pub struct Context<'a> {
     pub found: &'a Found,
     /// The passage.
     pub shown: &'a Shown,
-    /// What the model made of it.
-    pub reading: &'a Reading,
     /// Products of the question's vector with each sentence's; `None` for one without a vector.
     pub similarities: Option<&'a [Option<f32>]>,
 }
 
 impl Context<'_> {
     /// The features of a span.
-    pub fn features(&self, candidate: &Candidate) -> [f64; COUNT] {
-        let span = self.shown.text.get(candidate.start..candidate.end).unwrap_or_default();
-        let behind = self.shown.text.get(candidate.end..).unwrap_or_default();
-        let passage = self.library.passages().get(self.found.passage);
-        let within = self.shown.sentence_at(candidate.start).unwrap_or_default();
-        let sentence = passage.map_or(0, |passage| passage.sentences.start) + within;
-        let similarity = self.similarities.and_then(|all| *all.get(sentence)?).map_or(0.0, f64::from);
-        let stems = &self.query.stems;
-        [
+    pub fn features(&self, reading: &Reading, candidate: &Candidate) -> [f64; COUNT] {
+        let mut features = self.of_words(candidate);
+        let model = [
             candidate.logprob,
             candidate.constrained,
-            (candidate.tokens as f64).ln(),
             candidate.first - candidate.first_unasked,
-            candidate.logprob - self.reading.null,
-            self.reading.question,
+            candidate.logprob - reading.null,
+            reading.question,
+        ];
+        for (at, feature) in NATS.into_iter().zip(model) {
+            features[at] = feature;
+        }
+        features[LENGTH] = (candidate.tokens as f64).ln();
+        features
+    }
+
+    /// What the words and the search say for an answer that begins at this byte, before the model is asked, in nats.
+    pub fn prior(&self, start: usize) -> f64 {
+        let Some(within) = self.shown.sentence_at(start) else { return 0.0 };
+        let end = self.shown.sentences.get(within).map_or(start, |sentence| sentence.end);
+        let rest = self.shown.text.get(start..end).unwrap_or_default();
+        let (span, behind) = rest.split_at(beginning(rest, BEGINNING));
+        let first = Candidate { start, end: start + beginning(rest, 1), ..Candidate::default() };
+        let kind = cues::fits(self.query.kind, span, behind, self.opens_sentence(&first, within));
+        let (similarity, coverage) = self.of_sentence(within);
+        5.0 * similarity + 3.0 * coverage + 2.0 * kind + 10.0 * self.near(&first, within)
+    }
+
+    /// How near the question's vector is to a sentence's, and how much of the question stands in it.
+    fn of_sentence(&self, within: usize) -> (f64, f64) {
+        let passage = self.library.passages().get(self.found.passage);
+        let sentence = passage.map_or(0, |passage| passage.sentences.start) + within;
+        let similarity = self.similarities.and_then(|all| *all.get(sentence)?).map_or(0.0, f64::from);
+        (similarity, self.library.by_sentence().coverage(sentence, &self.query.stems))
+    }
+
+    /// The features that are not the model's.
+    fn of_words(&self, candidate: &Candidate) -> [f64; COUNT] {
+        let span = self.shown.text.get(candidate.start..candidate.end).unwrap_or_default();
+        let behind = self.shown.text.get(candidate.end..).unwrap_or_default();
+        let within = self.shown.sentence_at(candidate.start).unwrap_or_default();
+        let (similarity, coverage) = self.of_sentence(within);
+        let stems = &self.query.stems;
+        let is = |truth: bool| f64::from(u8::from(truth));
+        let echo = self.echo(span);
+        [
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
             similarity,
             self.found.similarity,
-            self.library.by_sentence().coverage(sentence, stems),
+            coverage,
             self.library.by_passage().coverage(self.found.passage, stems),
-            self.echo(span),
+            echo,
             cues::fits(self.query.kind, span, behind, self.opens_sentence(candidate, within)),
             self.near(candidate, within),
             // Nothing but words that say nothing.
-            f64::from(u8::from(terms::terms(span).is_empty())),
-            f64::from(u8::from(span.ends_with(is_sign))),
-            f64::from(u8::from(self.counted(candidate))),
+            is(terms::terms(span).is_empty()),
+            is(span.ends_with(is_sign)),
+            is(self.counted(candidate)),
+            is(cues::ends_with_function_word(span)),
+            is(self.cuts(candidate, within)),
+            // Nothing but what the question says.
+            is(echo >= 1.0),
+            is(cues::is_unasked_number(self.query.kind, span)),
         ]
+    }
+
+    fn cuts(&self, candidate: &Candidate, sentence: usize) -> bool {
+        let Some(range) = self.shown.sentences.get(sentence) else { return false };
+        let text = |range: Range<usize>| self.shown.text.get(range).unwrap_or_default();
+        let Candidate { start, end, .. } = *candidate;
+        cues::cuts(text(range.start..start), text(start..end), text(end..range.end))
     }
 
     fn opens_sentence(&self, candidate: &Candidate, sentence: usize) -> bool {

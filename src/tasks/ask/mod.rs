@@ -178,14 +178,15 @@ impl Asking {
         else {
             return Ok(false);
         };
+        let similarities = self.similarities.as_deref();
+        let context = Context { library, query: &self.query, found, shown, similarities };
+        let prior = |start: usize| context.prior(start);
         let mut reader =
             Reader { session, closers: &self.closers, frame: &self.frame, question: &self.question };
-        let reading = reader.read(&shown.text, automaton).await?;
-        let similarities = self.similarities.as_deref();
-        let context = Context { library, query: &self.query, found, shown, reading: &reading, similarities };
+        let reading = reader.read(&shown.text, automaton, &prior).await?;
         let document = library.passages().get(found.passage).map_or(0, |passage| passage.document);
         for candidate in &reading.candidates {
-            let features = context.features(candidate);
+            let features = context.features(&reading, candidate);
             let bytes = shown.to_document(&(candidate.start..candidate.end));
             self.spans.push(Unweighed { document, bytes, features });
         }

@@ -30,7 +30,7 @@ const STEP: usize = 5;
 const BRANCHES: usize = 6;
 
 /// A span with what the model thinks of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Candidate {
     /// First byte within the passage as shown.
     pub start: usize,
@@ -71,6 +71,8 @@ struct Path {
     constrained: f64,
     first: f64,
     first_unasked: f64,
+    /// What the words say for it.
+    prior: f64,
 }
 
 impl Path {
@@ -80,7 +82,7 @@ impl Path {
     }
 
     fn lift(&self) -> f64 {
-        ASKED * (self.first - self.first_unasked)
+        ASKED * (self.first - self.first_unasked) + self.prior
     }
 }
 
@@ -127,6 +129,15 @@ struct Asked<'a> {
     prompt: &'a [u32],
     passage: &'a str,
     automaton: &'a Automaton,
+    /// What the words say for an answer that begins at a byte, by each byte.
+    prior: &'a [f64],
+}
+
+impl Asked<'_> {
+    fn prior(&self, places: &[Place]) -> f64 {
+        let of = |place: &Place| self.prior.get(place.start).copied().unwrap_or_default();
+        places.iter().map(of).fold(f64::NEG_INFINITY, f64::max)
+    }
 }
 
 /// What a row of logits says about how an answer goes on.
@@ -173,7 +184,21 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// A question that leaves no room in the context, a failing run, or an abort.
-    pub async fn read(&mut self, passage: &str, automaton: &Automaton) -> Result<Reading, AskError> {
+    pub async fn read(
+        &mut self,
+        passage: &str,
+        automaton: &Automaton,
+        prior: &dyn Fn(usize) -> f64,
+    ) -> Result<Reading, AskError> {
+        let mut begins = vec![f64::NAN; passage.len()];
+        for (_, places) in automaton.starts() {
+            for place in places {
+                if let Some(known) = begins.get_mut(place.start).filter(|known| known.is_nan()) {
+                    *known = prior(place.start);
+                }
+            }
+        }
+
         let prompt = self.prompt(passage, self.question)?;
         let unasked = self.prompt(passage, "")?;
         let nothing = self.prompt("", "")?;
@@ -201,7 +226,7 @@ impl Reader<'_> {
         let first = common(unasked.iter(), prompt.iter()).max(1);
         let last = (prompt.len() - common(unasked.iter().rev(), prompt.iter().rev())).max(first);
         let (mut total, mut scored) = (0.0, 0);
-        let mut paths = BinaryHeap::new();
+        let mut paths = Vec::new();
         let mut null_first_logprob = 0.0;
         self.session
             .logits_along(&prompt, first - 1, |index, row| {
@@ -226,6 +251,7 @@ impl Reader<'_> {
                         constrained: at - allowed,
                         first: at - all,
                         first_unasked: before.get(id).copied().unwrap_or(at - all),
+                        prior: 0.0,
                     });
                 }
             })
@@ -237,7 +263,9 @@ impl Reader<'_> {
         self.session.shelve(&prompt[..passage_end], framed).await?;
         reading.question = total / f64::from(scored.max(1));
         reading.null = null_first_logprob + self.rest(&prompt, &null).await?;
-        reading.candidates = self.search(&Asked { prompt: &prompt, passage, automaton }, paths).await?;
+        let asked = Asked { prompt: &prompt, passage, automaton, prior: &begins };
+        let paths = paths.into_iter().map(|path| Path { prior: asked.prior(&path.places), ..path }).collect();
+        reading.candidates = self.search(&asked, paths).await?;
         Ok(reading)
     }
 
@@ -349,7 +377,7 @@ impl Reader<'_> {
         place: Place,
         best: f64,
     ) -> Result<Vec<Candidate>, AskError> {
-        let &Asked { prompt, passage, automaton } = asked;
+        let &Asked { prompt, passage, automaton, .. } = asked;
         let forced = self.forced(passage, automaton, place, LONGEST_ANSWER - path.tokens.len())?;
         let from = prompt.len() + path.tokens.len();
         let sequence: Vec<u32> =
@@ -402,7 +430,7 @@ impl Reader<'_> {
         asked: &Asked<'_>,
         path: &Path,
     ) -> Result<(Vec<Candidate>, Vec<Path>), AskError> {
-        let &Asked { prompt, passage, automaton } = asked;
+        let &Asked { prompt, passage, automaton, .. } = asked;
         let sequence = [prompt, path.tokens.as_slice()].concat();
         let closers = self.closers;
         let (mut ended, mut further) = (Vec::new(), Vec::new());
@@ -439,6 +467,7 @@ impl Reader<'_> {
                     further.push(Path {
                         tokens: path.tokens.iter().copied().chain([id]).collect(),
                         places: places.clone(),
+                        prior: asked.prior(places),
                         logprob: path.logprob + at - row.all,
                         constrained: path.constrained + at - allowed,
                         first: path.first,
