@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use rushlight::cpu::{CpuExecutor, CpuOptions};
-use rushlight::kernel::{Case, Op, Operand, all_cases};
-use rushlight::plan::{Executor, Precision, Progress};
+use rushlight::kernel::{Case, Op, Operand, Primitive, all_cases};
+use rushlight::plan::executor::Submit;
+use rushlight::plan::{Executor, Precision};
 use rushlight::selftest::{LoadedCase, load_case};
 use rushlight::tensor::DType;
 
@@ -48,8 +49,9 @@ fn cases(few_types: bool) -> Vec<(String, Case)> {
     let all = all_cases();
     let mut chosen = Vec::new();
     for dtype in DType::WEIGHTS {
-        let of_type =
-            |case: &&Case| matches!(case.op, Op::MatMul(_)) && case.inputs[1].operand.dtype == dtype;
+        let of_type = |case: &&Case| {
+            matches!(case.op.primitive(), Some(Primitive::MatMul(_))) && case.inputs[1].operand.dtype == dtype
+        };
         if few_types && !matches!(dtype, DType::F16 | DType::Q8_0 | DType::Q4_K) {
             continue;
         }
@@ -84,13 +86,13 @@ fn weight_bytes(case: &Case) -> u64 {
 fn operations(case: &Case) -> Option<u64> {
     let work = case.with_io(|io| case.op.kernel().cost(io));
     // A multiply-add is two operations.
-    matches!(case.op, Op::MatMul(_) | Op::Attention(_)).then_some(2 * work)
+    matches!(case.op.primitive(), Some(Primitive::MatMul(_) | Primitive::Attention(_))).then_some(2 * work)
 }
 
 /// Bytes of weights where they are read once for one token, else floating point operations.
 fn throughput(case: &Case) -> Throughput {
     match case.op {
-        Op::MatMul(_) if case.tokens == 1 => Throughput::Bytes(weight_bytes(case)),
+        Op::Primitive(Primitive::MatMul(_)) if case.tokens == 1 => Throughput::Bytes(weight_bytes(case)),
         _ => Throughput::Elements(
             operations(case).unwrap_or_else(|| case.with_io(|io| case.op.kernel().cost(io))),
         ),
@@ -121,7 +123,7 @@ impl Limits {
     /// A line under criterion's: rates of a case, and their share of the limits.
     fn report(&self, label: &str, case: &Case, seconds: f64) {
         let mut parts = Vec::new();
-        if matches!(case.op, Op::MatMul(_)) {
+        if matches!(case.op.primitive(), Some(Primitive::MatMul(_))) {
             let rate = weight_bytes(case) as f64 / seconds;
             let share = 100.0 * rate / self.bytes;
             parts.push(format!("{:.2} GB/s of weights ({share:.0}% of a plain read)", rate / 1e9));
@@ -138,8 +140,9 @@ impl Limits {
 }
 
 fn run(executor: &mut impl Executor, case: &LoadedCase) {
-    executor.begin(case.plan, case.extent).expect("the plan is prepared");
-    while pollster::block_on(executor.advance(1e3)).expect("the run succeeds") == Progress::More {}
+    let run = Submit { plan: case.plan, extent: case.extent, inputs: &[], outputs: &[] };
+    let ticket = executor.submit(run).expect("the plan is prepared");
+    pollster::block_on(executor.take(ticket)).expect("the run succeeds");
 }
 
 fn bench(

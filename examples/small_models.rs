@@ -71,7 +71,7 @@ fn write_chat(folder: &Path) -> std::io::Result<()> {
     let mut session = load(BackendChoice::Cpu, DType::F16, &file);
     let frame = "<|im_start|>system\nthe capital of France is hello<|im_end|>\n<|im_start|>user\n";
     let held = pollster::block_on(async {
-        session.hold(frame).await?;
+        session.prefill(frame).await?;
         session.export().await
     });
     std::fs::write(folder.join("chat.prefix"), held.map_err(std::io::Error::other)?)

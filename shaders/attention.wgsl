@@ -11,7 +11,6 @@ struct Params {
     quads: u32,
     slots: u32,
     tokens: u32,
-    pos: u32,
     // Positions that a query sees, itself included.
     window: u32,
     scale: f32,
@@ -20,8 +19,12 @@ struct Params {
 @group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<KvQuad>;
 @group(0) @binding(2) var<storage, read> values: array<KvQuad>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
-@group(0) @binding(4) var<uniform> params: Params;
+// Token, position, sequence and slot of each row.
+@group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+var<workgroup> end: u32;
 
 // `base` is the first slot of the key-value head.
 fn first_quad(base: u32, position: u32) -> u32 {
@@ -47,7 +50,11 @@ fn main(
         return;
     }
     let cache = (place % params.heads) / params.group * params.slots;
-    let end = params.pos + place / params.heads + 1u;
-    let begin = select(0u, end - params.window, end > params.window);
-    attend(place, cache, vec2<u32>(begin, end), local);
+    if (local == 0u) {
+        end = rows[place / params.heads].y + 1u;
+    }
+    // Not read by each for itself: the analyser has to see that the bounds of the loop are the same for all.
+    let behind = workgroupUniformLoad(&end);
+    let begin = select(0u, behind - params.window, behind > params.window);
+    attend(place, cache, vec2<u32>(begin, behind), local);
 }

@@ -1,10 +1,13 @@
 //!include shared/grid.wgsl
 //!include $WEIGHT
-// out[t, c] = scale * table[ids[t], c]; one invocation for eight elements. The part of the table that is bound holds the
+// out[t, c] = scale * table[ids[t, column], c]; one invocation for eight elements. The part of the table that is bound holds the
 // rows `row_start .. row_start + rows`; tokens of other rows are another dispatch's.
 
 struct Params {
     tokens: u32,
+    // Facts of a row, and which of them is the id.
+    facts: u32,
+    column: u32,
     cols: u32,
     row_start: u32,
     rows: u32,
@@ -29,14 +32,14 @@ fn main(
     if (token >= params.tokens) {
         return;
     }
-    let id = ids[token];
+    let id = ids[token * params.facts + params.column];
     if (id < params.row_start || id >= params.row_start + params.rows) {
         return;
     }
-    let column = (index % eights) * 8u;
-    let values = weight8((id - params.row_start) * params.cols + column);
-    let start = token * params.cols + column;
-    for (var i = 0u; i < min(8u, params.cols - column); i += 1u) {
+    let first = (index % eights) * 8u;
+    let values = weight8((id - params.row_start) * params.cols + first);
+    let start = token * params.cols + first;
+    for (var i = 0u; i < min(8u, params.cols - first); i += 1u) {
         output[start + i] = select(values.hi[i & 3u], values.lo[i & 3u], i < 4u) * params.scale;
     }
 }

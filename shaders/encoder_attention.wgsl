@@ -13,10 +13,12 @@ struct Params {
 @group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
-// First row and end of each row's sequence.
-@group(0) @binding(3) var<storage, read> spans: array<vec2<u32>>;
-@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
+// Token, position, sequence and slot of each row.
+@group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;
+// First row and end of each sequence.
+@group(0) @binding(4) var<storage, read> segments: array<vec2<u32>>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 var<workgroup> sequence: vec2<u32>;
 
@@ -44,7 +46,7 @@ fn main(
         return;
     }
     if (local == 0u) {
-        sequence = spans[place / params.heads];
+        sequence = segments[rows[place / params.heads].z];
     }
     // Not read by each for itself: the analyser has to see that the bounds of the loop are the same for all.
     let seen = workgroupUniformLoad(&sequence);

@@ -8,8 +8,6 @@ struct Params {
     head_dim: u32,
     // Pairs of a head that turn; the elements after them are copied.
     pairs: u32,
-    // Position of the first token: its row of the table.
-    pos: u32,
     // 1 pairs 2i with 2i + 1, 0 pairs i with i + pairs.
     neighbours: u32,
 }
@@ -17,8 +15,10 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 // Cosine and sine of each pair, a row a position.
 @group(0) @binding(1) var<storage, read> table: array<vec2<f32>>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+// Token, position, sequence and slot of each row.
+@group(0) @binding(2) var<storage, read> rows: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(
@@ -42,6 +42,6 @@ fn main(
     let a_at = select(element, element - apart, second);
     let a = x[a_at];
     let b = x[a_at + apart];
-    let turn = table[(params.pos + element / params.cols) * params.pairs + pair];
+    let turn = table[rows[element / params.cols].y * params.pairs + pair];
     output[element] = select(a * turn.x - b * turn.y, a * turn.y + b * turn.x, second);
 }

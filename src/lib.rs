@@ -18,6 +18,7 @@ pub mod session;
 pub mod tasks;
 pub mod tensor;
 pub mod tokenizer;
+mod trace;
 
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 mod wasm;

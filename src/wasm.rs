@@ -23,16 +23,15 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::cpu::pool;
-use crate::model::arch::Body;
 use crate::model::hf;
 use crate::plan::Precision;
 use crate::session::{
     AdapterHint, BackendChoice, CancelFlag, Embedder, Event, Finish, Forecaster, Host, LoadOptions, Loader,
-    Session, SessionError, SpanReader,
+    Model, ModelKind, Session, SessionError, SpanReader,
 };
 use crate::tasks::chat::{self, ChatError, LocalTime};
 use crate::tensor::DType;
-use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::tokenizer::EncodeOptions;
 use json::{Adapter, Alternative, CorePlan, CreateOptions, End, Info, Memory, Piece, Prompt, Request, Step};
 
 #[wasm_bindgen]
@@ -272,22 +271,14 @@ impl Engine {
         let Stage::Loading(loader) = mem::replace(&mut self.stage, Stage::Gone) else {
             return Err(error("ERR_INTERNAL", "finish: no file is being loaded"));
         };
-        if loader.marks_answers() {
-            let reader = loader.finish_span_reader().await.map_err(session_error)?;
-            let info = reader.info();
-            self.stage = Stage::Reader(Box::new(reader));
-            return to_json(&Info::of(info));
-        }
-        if loader.body() == Some(Body::Encoder) {
-            let embedder = loader.finish_embedder().await.map_err(session_error)?;
-            let info = embedder.info();
-            self.stage = Stage::Embedder(Box::new(embedder));
-            return to_json(&Info::of(info));
-        }
-        let session = loader.finish().await.map_err(session_error)?;
-        let info = session.info();
-        self.stage = Stage::Ready(Box::new(session));
-        to_json(&Info::of(info))
+        let model = loader.finish().await.map_err(session_error)?;
+        let stage = match model.kind() {
+            ModelKind::Decoder => Session::new(model).map(|session| Stage::Ready(Box::new(session))),
+            ModelKind::Encoder => Embedder::new(model).map(|embedder| Stage::Embedder(Box::new(embedder))),
+            ModelKind::SpanReader => SpanReader::new(model).map(|reader| Stage::Reader(Box::new(reader))),
+        };
+        self.stage = stage.map_err(session_error)?;
+        to_json(&Info::of(self.model()?.info()))
     }
 
     /// What the load would take, once the header is there or the file has ended: `CorePlan` as JSON.
@@ -377,32 +368,33 @@ impl Engine {
 
     /// Where the bytes are: `CoreMemory` as JSON.
     pub fn memory(&mut self) -> Result<String, JsValue> {
-        let held = match &self.stage {
-            Stage::Embedder(embedder) => embedder.memory(),
-            Stage::Reader(reader) => reader.memory(),
-            _ => self.session()?.memory(),
+        let model = self.model()?;
+        let tokenizer = model.tokenizer().bytes().unwrap_or(0);
+        let memory = match &self.stage {
+            // With what it keeps beside the caches.
+            Stage::Ready(session) => session.memory(),
+            _ => model.memory(),
         };
-        let tokenizer = self.tokenizer()?.bytes().unwrap_or(0);
-        to_json(&Memory { weights: held.weights, kv: held.states, scratch: held.scratch, tokenizer })
+        to_json(&Memory { weights: memory.weights, kv: memory.states, scratch: memory.scratch, tokenizer })
     }
 
     /// Token ids of a text, as a prompt would have them.
     pub fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, JsValue> {
         let options = EncodeOptions { add_special: true, parse_special: true };
-        let ids = self.tokenizer()?.encode(text, options);
+        let ids = self.model()?.tokenizer().encode(text, options);
         ids.map_err(|failure| session_error(failure.into()))
     }
 
     /// The text of token ids, special tokens left out.
     pub fn detokenize(&mut self, ids: &[u32]) -> Result<String, JsValue> {
-        self.tokenizer()?.decode(ids, true).map_err(|failure| session_error(failure.into()))
+        self.model()?.tokenizer().decode(ids, true).map_err(|failure| session_error(failure.into()))
     }
 
-    fn tokenizer(&mut self) -> Result<&Tokenizer, JsValue> {
+    fn model(&self) -> Result<&Model, JsValue> {
         match &self.stage {
-            Stage::Embedder(embedder) => Ok(embedder.tokenizer()),
-            Stage::Reader(reader) => Ok(reader.tokenizer()),
-            Stage::Ready(session) => Ok(session.tokenizer()),
+            Stage::Embedder(embedder) => Ok(embedder.model()),
+            Stage::Reader(reader) => Ok(reader.model()),
+            Stage::Ready(session) => Ok(session.model()),
             Stage::Loading(_) | Stage::Planning(_) | Stage::Gone => {
                 Err(error("ERR_INTERNAL", "no model is loaded"))
             }

@@ -9,7 +9,9 @@ use std::path::Path;
 use common::minilm_path;
 use rushlight::model::hf::Files;
 use rushlight::plan::Precision;
-use rushlight::session::{BackendChoice, Embedder, Host, LoadOptions, Loader, SessionError};
+use rushlight::session::{
+    BackendChoice, Embedder, Host, LoadOptions, Loader, ModelKind, Session, SessionError,
+};
 use rushlight::tokenizer::EncodeOptions;
 use serde::Deserialize;
 
@@ -65,7 +67,7 @@ async fn loaded(backend: BackendChoice, files: &Files) -> Result<Loader, Session
 fn embedder(backend: BackendChoice) -> Embedder {
     pollster::block_on(async {
         let loader = loaded(backend, &files(&minilm_path())).await.expect("the model loads");
-        loader.finish_embedder().await.expect("the model makes embeddings")
+        Embedder::new(loader.finish().await.expect("it is complete")).expect("the model makes embeddings")
     })
 }
 
@@ -84,8 +86,11 @@ fn embeddings_are_those_of_the_reference() {
     let (items, mut embedder) = (reference(), embedder(BackendChoice::Cpu));
     assert_eq!((embedder.dimensions(), embedder.max_tokens()), (384, 256));
     for item in &items {
-        let ids =
-            embedder.tokenizer().encode(&item.text, EncodeOptions::default()).expect("the text has ids");
+        let ids = embedder
+            .model()
+            .tokenizer()
+            .encode(&item.text, EncodeOptions::default())
+            .expect("the text has ids");
         assert_eq!(ids, item.ids, "{:?}", item.text);
     }
     let texts: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
@@ -141,7 +146,7 @@ fn what_is_over_the_limit_does_not_count() {
 fn an_abort_is_heard_between_runs() {
     let mut embedder = embedder(BackendChoice::Cpu);
     let texts = vec!["a text that takes its time and has a good many words in it"; 4000];
-    let flag = embedder.cancel_flag();
+    let flag = embedder.model().cancel_flag();
     let asker = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(100));
         flag.cancel();
@@ -185,15 +190,12 @@ fn what_is_no_such_model_is_refused_by_name() {
     let message = error(&Files { pooling: Some(both.into_bytes()), ..good.clone() }).to_string();
     assert!(message.contains("pooling_mode"), "{message}");
     // A model that makes embeddings does not write.
-    let session = pollster::block_on(async {
-        loaded(BackendChoice::Cpu, &good)
-            .await
-            .expect("the model loads")
-            .finish()
-            .await
-            .err()
-            .expect("it can't write")
+    let model = pollster::block_on(async {
+        let loader = loaded(BackendChoice::Cpu, &good).await.expect("the model loads");
+        loader.finish().await.expect("it is complete")
     });
+    assert_eq!(model.kind(), ModelKind::Encoder);
+    let session = Session::new(model).err().expect("it can't write");
     assert_eq!(session.code(), "ERR_UNSUPPORTED_MODEL");
     assert_eq!(session.to_string(), "architecture bert makes embeddings; expected one that writes text");
 }
@@ -205,7 +207,7 @@ fn the_gpu_gives_the_reference_too() {
     let mut embedder = embedder(BackendChoice::Gpu);
     let texts: Vec<&str> = items.iter().take(2).map(|item| item.text.as_str()).collect();
     let vectors = embed(&mut embedder, &texts);
-    let device = embedder.info().backend.device;
+    let device = embedder.model().info().backend.device;
     for (item, vector) in items.iter().zip(&vectors) {
         let difference = distance(vector, &item.embedding);
         println!("{difference:e} {:?} on {device}", item.text);

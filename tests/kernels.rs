@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use rushlight::cpu::{CpuExecutor, CpuOptions};
 use rushlight::formats::quant::dequantise;
-use rushlight::kernel::{Case, Op};
-use rushlight::plan::{Executor, Precision, Progress};
-use rushlight::selftest::{CaseError, CaseReport, load_case, run_case};
+use rushlight::kernel::{Case, Primitive};
+use rushlight::plan::executor::Submit;
+use rushlight::plan::{ExecError, Executor, Precision};
+use rushlight::selftest::{CaseError, CaseReport, LoadedCase, load_case, run_case};
 
 /// Runs the cases that `wanted` takes, and fails with the list of those that are wrong.
 fn run<E: Executor>(what: &str, executor: &mut E, wanted: impl Fn(&Case) -> bool) {
@@ -88,7 +89,10 @@ fn fast_products_lose_only_what_bytes_lose() {
     let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Fast, clock });
     let cases = rushlight::kernel::all_cases();
     let mut seen = std::collections::BTreeMap::new();
-    for case in cases.iter().filter(|case| matches!(case.op, Op::MatMul(_)) && !case.is_spoilt()) {
+    for case in cases
+        .iter()
+        .filter(|case| matches!(case.op.primitive(), Some(Primitive::MatMul(_))) && !case.is_spoilt())
+    {
         let (x, weight) = (case.inputs[0].operand, case.inputs[1].operand);
         if weight.dtype.block_elements() == 1 {
             continue;
@@ -98,9 +102,10 @@ fn fast_products_lose_only_what_bytes_lose() {
         dequantise(weight.dtype, &case.input_bytes(1), &mut weights).expect("whole blocks");
         let got = pollster::block_on(async {
             let loaded = load_case(&mut executor, case).await?;
-            executor.begin(loaded.plan, loaded.extent)?;
-            while executor.advance(50.0).await? == Progress::More {}
-            executor.read(loaded.plan, loaded.outputs[0]).await
+            let LoadedCase { plan, extent, outputs } = &loaded;
+            let run = Submit { plan: *plan, extent: *extent, inputs: &[], outputs };
+            let ticket = executor.submit(run)?;
+            Ok::<_, ExecError>(executor.take(ticket).await?.outputs.swap_remove(0))
         });
         let got: Vec<f32> = bytemuck::pod_collect_to_vec(&got.expect("the executor takes its own cases"));
         let worst = seen.entry(weight.dtype).or_insert((0.0f64, 0.0f64));
@@ -146,7 +151,10 @@ fn fast_products_of_what_is_no_number_are_none() {
     let mut executor = CpuExecutor::new(CpuOptions { threads: None, precision: Precision::Fast, clock });
     let mut seen = 0;
     let cases = rushlight::kernel::all_cases();
-    for case in cases.iter().filter(|case| matches!(case.op, Op::MatMul(_)) && case.is_spoilt()) {
+    for case in cases
+        .iter()
+        .filter(|case| matches!(case.op.primitive(), Some(Primitive::MatMul(_))) && case.is_spoilt())
+    {
         let decoded = |index: usize| {
             let operand = case.inputs[index].operand;
             let mut numbers = vec![0.0; operand.elements()];
@@ -158,9 +166,10 @@ fn fast_products_of_what_is_no_number_are_none() {
         assert!(x.contains(&false) || weight.contains(&false), "{}", case.label());
         let got = pollster::block_on(async {
             let loaded = load_case(&mut executor, case).await?;
-            executor.begin(loaded.plan, loaded.extent)?;
-            while executor.advance(50.0).await? == Progress::More {}
-            executor.read(loaded.plan, loaded.outputs[0]).await
+            let LoadedCase { plan, extent, outputs } = &loaded;
+            let run = Submit { plan: *plan, extent: *extent, inputs: &[], outputs };
+            let ticket = executor.submit(run)?;
+            Ok::<_, ExecError>(executor.take(ticket).await?.outputs.swap_remove(0))
         });
         let got: Vec<f32> = bytemuck::pod_collect_to_vec(&got.expect("the executor takes its own cases"));
         for (index, got) in got.iter().enumerate() {
@@ -188,7 +197,9 @@ mod gpu {
     #[test]
     fn software_schedules_agree_with_the_references() {
         let (mut executor, _alone) = open(GpuOptions { tuning: Some(Tuning::SOFTWARE), ..options() });
-        run("GPU, software schedules", &mut executor, |case| matches!(case.op, Op::MatMul(_)));
+        run("GPU, software schedules", &mut executor, |case| {
+            matches!(case.op.primitive(), Some(Primitive::MatMul(_)))
+        });
     }
 
     #[test]

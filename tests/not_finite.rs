@@ -144,7 +144,7 @@ fn ask_in_every_way(session: &mut Session, ids: &[u32], shows: Shows, label: &st
     }
 }
 
-/// As the table in `session/saved.rs` has it.
+/// As the table in `session/cache/saved.rs` has it.
 fn number_of_ids(saved: &[u8]) -> usize {
     u32::from_le_bytes(*saved[32..].first_chunk().expect("a header")) as usize
 }
@@ -202,6 +202,7 @@ fn a_gpu_ends_in_an_error() {
     early_ones_are_not_forgotten(&gpu);
     what_f16_cannot_hold_is_an_error(&gpu);
     a_prefix_and_a_stopped_prompt(&gpu);
+    taken_up_before_a_bad_position(&gpu);
 }
 
 #[test]
@@ -209,6 +210,8 @@ fn on_the_cpu() {
     early_ones_are_not_forgotten(&options());
     what_f16_cannot_hold_is_an_error(&options());
     a_prefix_and_a_stopped_prompt(&options());
+    taken_up_before_a_bad_position(&options());
+    taken_up_before_a_bad_position(&LoadOptions { kv: DType::F16, ..options() });
 }
 
 /// With windows of 16 in all of three layers, the last of 150 tokens sees nothing of the third: that one is an error all the same.
@@ -227,6 +230,25 @@ fn early_ones_are_not_forgotten(options: &LoadOptions) {
     ids[3] = 41;
     let expected = generate(&mut fresh, &ids, tokens(8, |_| {})).expect("nothing is wrong");
     assert_eq!(generate(&mut session, &ids, tokens(8, |_| {})).expect("nothing is wrong"), expected);
+}
+
+/// A conversation is taken up in caches that have NaN behind its end: what is not held is not read.
+fn taken_up_before_a_bad_position(options: &LoadOptions) {
+    let bad = VOCABULARY as u32 - 1;
+    for name in ["gemma3-f32-64", "llama-f16-64-factors"] {
+        let file = untied(specs::find(name), bad as usize);
+        let load = || load(std::slice::from_ref(&file), options.clone(), Host::native()).expect("it loads");
+        let (mut fresh, mut tainted) = (load(), load());
+        let mut next = prompt();
+        next.extend(generate(&mut fresh, &prompt(), tokens(4, |_| {})).expect("nothing is wrong"));
+        let saved = pollster::block_on(fresh.export()).expect("it holds a conversation");
+        let longer = [next.as_slice(), &[60; 6], &[bad]].concat();
+        assert_bad(generate(&mut tainted, &longer, tokens(2, |_| {})), longer.len() - 1, name);
+        tainted.import(&saved).expect("it is of this model");
+        next.push(61);
+        let expected = generate(&mut fresh, &next, tokens(8, |_| {})).expect("nothing is wrong");
+        assert_eq!(generate(&mut tainted, &next, tokens(8, |_| {})).expect("nothing is read"), expected);
+    }
 }
 
 /// A model with a head of its own, whose embedding of one token is NaN.
@@ -268,7 +290,7 @@ fn a_prefix_and_a_stopped_prompt(options: &LoadOptions) {
     let text = session.tokenizer().decode(&[prompt()[0], bad], false).expect("ids of the vocabulary");
     let ids = session.tokenizer().encode(&text, Default::default()).expect("any text encodes");
     if let Some(position) = ids.iter().position(|&id| id == bad) {
-        assert_bad(pollster::block_on(session.hold(&text)), position, "a prefix");
+        assert_bad(pollster::block_on(session.prefill(&text)), position, "a prefix");
     }
 
     let clean: Vec<u32> = prompt().into_iter().filter(|&id| id != bad).collect();

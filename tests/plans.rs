@@ -6,11 +6,16 @@ mod small;
 
 use proptest::prelude::*;
 use rushlight::formats::gguf::GgufReader;
+use rushlight::kernel::FusedKind;
 use rushlight::kernel::add::Add;
-use rushlight::kernel::{Io, Op, Operand};
+use rushlight::kernel::embedding::Embedding;
+use rushlight::kernel::matmul::MatMul;
+use rushlight::kernel::rms_norm::RmsNorm;
 use rushlight::model::{Config, Head, PlanOptions, build};
+use rushlight::plan::count::Counts;
 use rushlight::plan::memory::{Assignment, assign};
-use rushlight::plan::{Extent, Plan, Rows, Step, Storage, ValueId};
+use rushlight::plan::uses::Uses;
+use rushlight::plan::{Dim, Extent, Plan, Step, Storage, ValueId};
 use rushlight::tensor::{DType, TensorDesc};
 use small::gguf::{Form, write};
 use small::specs::{self, SPECS, Spec};
@@ -32,10 +37,13 @@ fn plan_options(head: Head) -> PlanOptions {
 }
 
 fn compare(name: &str, plan: &Plan) {
+    compare_text(name, &plan.to_string());
+}
+
+fn compare_text(name: &str, got: &str) {
     let path = format!("{}/tests/fixtures/plans/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    let got = plan.to_string();
     if std::env::var_os("RUSHLIGHT_UPDATE").is_some() {
-        std::fs::write(&path, &got).unwrap_or_else(|error| panic!("{path}: {error}"));
+        std::fs::write(&path, got).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
@@ -70,6 +78,59 @@ fn a_qwen2_reads_as_it_should() {
     compare("qwen2", &build(&config, &tensors, plan_options(Head::None)).expect("all tensors are there"));
 }
 
+/// Passes over plans: one file each with the plan before, the pass, and the plan after.
+#[test]
+fn passes_give_what_their_files_say() {
+    let spec = Spec { layers: 1, ..*specs::find("gemma3-q4_k-256") };
+    let (config, tensors) = described(&spec);
+    let gemma = build(&config, &tensors, plan_options(Head::Greedy)).expect("all tensors are there");
+    type Pass<'a> = (&'a str, &'a Plan, &'a dyn Fn(&mut Plan));
+    // A norm that two products read is not fused into either.
+    let mut shared = Plan::new();
+    let x = shared.add(Storage::Input, "x", DType::F32, (Dim::Tokens, 64));
+    let g = shared.add(Storage::Weight, "g", DType::F32, (Dim::Fixed(1), 64));
+    let w = shared.add(Storage::Weight, "w", DType::Q8_0, (Dim::Fixed(10), 64));
+    let h = shared.step(RmsNorm { eps: 1e-6 }, &[x, g], "h", (Dim::Tokens, 64));
+    let once = shared.step(MatMul, &[h, w], "once", (Dim::Tokens, 10));
+    let again = shared.step(MatMul, &[h, w], "again", (Dim::Tokens, 10));
+    let out = shared.add(Storage::Output, "out", DType::F32, (Dim::Tokens, 10));
+    shared.step_into(Add, &[once, again], out);
+    shared.step(Add, &[once, once], "unread", (Dim::Tokens, 10));
+    let passes: [Pass<'_>; 4] = [
+        ("fuse_gated_product", &gemma, &|plan| plan.fuse(&[FusedKind::GatedProduct])),
+        ("fuse_norm_product", &gemma, &|plan| plan.fuse(&[FusedKind::NormProduct])),
+        ("fuse_shared_norm", &shared, &|plan| plan.fuse(&FusedKind::ALL)),
+        ("drop_unused_steps", &shared, &|plan| plan.drop_unused_steps()),
+    ];
+    for (name, before, pass) in passes {
+        let mut after = before.clone();
+        pass(&mut after);
+        after.verify(Extent::tokens(5)).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        compare_text(&format!("passes/{name}"), &format!("{before}\n{name}\n\n{after}"));
+        // Doing it again changes nothing.
+        let mut again = after.clone();
+        pass(&mut again);
+        assert_eq!(again, after, "{name}");
+    }
+}
+
+/// Every plan of every small model, as built and as fused into all that there is.
+#[test]
+fn fused_plans_keep_their_rules() {
+    let mut fused = 0;
+    for (name, mut plan) in plans() {
+        let before = plan.steps.len();
+        plan.fuse(&FusedKind::ALL);
+        fused += before - plan.steps.len();
+        for extent in extents(&plan) {
+            plan.verify(extent).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            let assignment = assign(&plan, extent);
+            plan.verify_buffers(&assignment, extent).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        }
+    }
+    assert!(fused > plans().len(), "{fused} steps were fused away");
+}
+
 /// Every plan of every small model.
 fn plans() -> Vec<(String, Plan)> {
     let mut plans = Vec::new();
@@ -88,122 +149,87 @@ fn plans() -> Vec<(String, Plan)> {
 
 /// The runs that a plan has to bear: a token, and as many as fit.
 fn extents(plan: &Plan) -> [Extent; 2] {
-    let context = plan.values.iter().find(|value| value.name.starts_with("rope.")).map(|value| value.rows);
-    let Some(Rows::Fixed(context)) = context else { panic!("a table of rotations has a row a position") };
-    [Extent { tokens: 1, pos: context - 1 }, Extent { tokens: context.min(64), pos: 0 }]
+    let table = plan.values.iter().find(|value| value.name.starts_with("rope."));
+    let Some([Dim::Fixed(context)]) = table.map(|value| value.dims.outer()) else {
+        panic!("a table of rotations has a row a position")
+    };
+    [Extent { keys: *context, ..Extent::tokens(1) }, Extent::tokens((*context).min(64))]
 }
 
 #[test]
-fn values_are_written_once_and_before_they_are_read() {
+fn plans_keep_their_rules() {
     for (name, plan) in plans() {
-        let mut writes = vec![0; plan.values.len()];
-        let mut reads = vec![0; plan.values.len()];
-        for (index, step) in plan.steps.iter().enumerate() {
-            for id in &step.inputs {
-                let (value, slot) = (plan.value(*id), id.0 as usize);
-                reads[slot] += 1;
-                let given = matches!(value.storage, Storage::Weight | Storage::Input);
-                assert!(given || writes[slot] == 1, "{name}: step {index} reads {} too early", value.name);
-                assert!(!step.outputs.contains(id), "{name}: step {index} writes what it reads");
-            }
-            for id in &step.outputs {
-                let value = plan.value(*id);
-                writes[id.0 as usize] += 1;
-                assert_eq!(writes[id.0 as usize], 1, "{name}: step {index} writes {} again", value.name);
-                let is_state = value.storage == Storage::State;
-                assert_eq!(is_state, matches!(step.op, Op::KvWrite(_)), "{name}: step {index}");
-                assert!(
-                    is_state || matches!(value.storage, Storage::Temp | Storage::Output),
-                    "{name}: {index}"
-                );
+        for extent in extents(&plan) {
+            plan.verify(extent).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            for value in &plan.values {
+                let operand = value.operand(extent);
+                assert!(operand.elements() > 0, "{name}: {value:?}");
+                assert!(operand.cols.is_multiple_of(operand.dtype.block_elements()), "{name}: {value:?}");
             }
         }
-        let outputs: Vec<&str> =
-            plan.values.iter().filter(|v| v.storage == Storage::Output).map(|v| v.name.as_str()).collect();
-        let prefill_only = outputs.is_empty();
-        for (slot, value) in plan.values.iter().enumerate() {
+        let uses = Uses::of(&plan);
+        let prefill_only = plan.values.iter().all(|value| value.storage != Storage::Output);
+        for (index, value) in plan.values.iter().enumerate() {
+            let id = ValueId(index as u32);
             // Without a head the caches are what is left.
             let wanted =
                 value.storage == Storage::Output || (prefill_only && value.storage == Storage::State);
-            assert!(wanted || reads[slot] > 0, "{name}: nobody reads {}", value.name);
-        }
-        for (index, value) in plan.values.iter().enumerate().filter(|(_, v)| v.storage != Storage::Temp) {
-            let first = plan
-                .values
-                .iter()
-                .position(|other| other.name == value.name && other.storage != Storage::Temp);
-            assert_eq!(first, Some(index), "{name}: {} is there twice", value.name);
+            assert!(wanted || !uses.read_by(id).is_empty(), "{name}: nobody reads {}", value.name);
+            let is_named = value.storage != Storage::Temp;
+            assert!(!is_named || plan.find(&value.name) == Some(id), "{name}: {} is there twice", value.name);
         }
     }
 }
 
+/// What `verify` is for: each rule, broken.
 #[test]
-fn every_step_is_one_that_its_kernel_can_do() {
-    for (name, plan) in plans() {
-        for extent in extents(&plan) {
-            for step in &plan.steps {
-                let operands = |ids: &[ValueId]| -> Vec<Operand> {
-                    ids.iter().map(|id| plan.operand(*id, extent)).collect()
-                };
-                let (inputs, outputs) = (operands(&step.inputs), operands(&step.outputs));
-                let Extent { tokens, pos } = extent;
-                let io = Io { inputs: &inputs, outputs: &outputs, tokens, pos, row_start: 0 };
-                assert_eq!(step.op.kernel().unsupported(&io), None, "{name}: {step:?}");
-                for operand in inputs.iter().chain(&outputs) {
-                    assert!(operand.elements() > 0, "{name}: {step:?} on {operand:?}");
-                    assert!(operand.cols.is_multiple_of(operand.dtype.block_elements()), "{name}: {step:?}");
-                }
-            }
-        }
+fn broken_plans_are_seen() {
+    let mut good = Plan::new();
+    let x = good.add(Storage::Input, "x", DType::F32, (Dim::Tokens, 4));
+    let rows = good.add(Storage::Input, "rows", DType::U32, (Dim::Tokens, 4));
+    let a = good.step(Add, &[x, x], "a", (Dim::Tokens, 4));
+    let out = good.add(Storage::Output, "out", DType::F32, (Dim::Tokens, 4));
+    good.step_into(Add, &[a, x], out);
+    let extent = Extent::tokens(3);
+    assert_eq!(good.verify(extent), Ok(()));
+    let spoil = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = good.clone();
+        change(&mut plan);
+        plan.verify(extent).expect_err("a rule is broken").to_string()
+    };
+    for (says, change) in [
+        ("which nobody has written", &(|plan: &mut Plan| plan.steps.reverse()) as &dyn Fn(&mut Plan)),
+        ("writes a again", &|plan| (plan.steps[1].reads, plan.steps[1].writes) = (vec![x, x], vec![a])),
+        ("reads and changes", &|plan| plan.steps[0].reads = vec![a, x]),
+        ("not its to write", &|plan| plan.steps[1].writes = vec![rows]),
+        ("which is no state", &|plan| plan.steps[1].updates = plan.steps[1].writes.split_off(0)),
+        ("which is no value", &|plan| plan.steps[0].reads = vec![ValueId(9), x]),
+    ] {
+        let said = spoil(change);
+        assert!(said.contains(says), "{says}: {said}");
     }
 }
 
-/// Runs a plan in which every value is its own name: a step finds its inputs in their buffers, and its outputs stand there after it.
-fn simulate(plan: &Plan, extent: Extent, assignment: &Assignment) -> Result<(), String> {
-    let bytes = |id: ValueId| {
-        let operand = plan.operand(id, extent);
-        (operand.elements() / operand.dtype.block_elements() * operand.dtype.block_bytes()) as u64
+/// Counts of a plan against numbers worked out by hand.
+#[test]
+fn counts_are_those_of_the_steps() {
+    let mut plan = Plan::new();
+    let rows = plan.add(Storage::Input, "rows", DType::U32, (Dim::Tokens, 4));
+    let table = plan.add(Storage::Weight, "table", DType::Q8_0, (Dim::Fixed(1000), 64));
+    let x = plan.step(Embedding { scale: 1.0, column: 0 }, &[rows, table], "x", (Dim::Tokens, 64));
+    let w = plan.add(Storage::Weight, "w", DType::F16, (Dim::Fixed(10), 64));
+    let out = plan.add(Storage::Output, "out", DType::F32, (Dim::Tokens, 10));
+    plan.step_into(MatMul, &[x, w], out);
+    let counts = Counts::of(&plan, Extent::tokens(3));
+    let expected = Counts {
+        steps: 2,
+        // Three rows of two blocks of 34 bytes, and ten of 64 halves.
+        weight_bytes: 3 * 2 * 34 + 10 * 64 * 2,
+        read_bytes: 3 * 4 * 4 + 3 * 64 * 4,
+        written_bytes: 3 * 64 * 4 + 3 * 10 * 4,
+        work: 3 * 64 + 3 * 10 * 64,
     };
-    let mut held: Vec<Option<ValueId>> = vec![None; assignment.buffer_bytes.len()];
-    let buffer = |id: ValueId| assignment.buffer_of[id.0 as usize];
-    let mut together = 0;
-    for (index, step) in plan.steps.iter().enumerate() {
-        let read: Vec<usize> = step.inputs.iter().filter_map(|id| buffer(*id)).collect();
-        for id in &step.inputs {
-            if let Some(buffer) = buffer(*id)
-                && held[buffer] != Some(*id)
-            {
-                return Err(format!("step {index} finds {:?} in place of {id:?}", held[buffer]));
-            }
-        }
-        for id in &step.outputs {
-            let is_temp = plan.value(*id).storage == Storage::Temp;
-            match buffer(*id) {
-                Some(buffer) if is_temp => {
-                    if read.contains(&buffer) {
-                        return Err(format!("step {index} reads and writes buffer {buffer}"));
-                    }
-                    if assignment.buffer_bytes[buffer] < bytes(*id) {
-                        return Err(format!("{id:?} does not fit buffer {buffer}"));
-                    }
-                    if assignment.buffer_dtype[buffer] != plan.value(*id).dtype {
-                        return Err(format!("{id:?} is of another type than buffer {buffer}"));
-                    }
-                    held[buffer] = Some(*id);
-                    together += bytes(*id);
-                }
-                None if !is_temp => {}
-                other => return Err(format!("{:?} in {other:?}", plan.value(*id))),
-            }
-        }
-        if step.outputs.iter().any(|id| buffer(*id).is_some_and(|buffer| held[buffer] != Some(*id))) {
-            return Err(format!("two outputs of step {index} share a buffer"));
-        }
-    }
-    if assignment.total_bytes() > together {
-        return Err(format!("{} bytes, more than the {together} of all values", assignment.total_bytes()));
-    }
-    Ok(())
+    assert_eq!(counts, expected);
 }
 
 #[test]
@@ -211,14 +237,18 @@ fn buffers_of_every_plan_hold_what_is_needed() {
     for (name, plan) in plans() {
         let [_, largest] = extents(&plan);
         let assignment = assign(&plan, largest);
-        simulate(&plan, largest, &assignment).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let one_token = Extent { tokens: 1, pos: 0 };
-        simulate(&plan, one_token, &assignment)
-            .or_else(|error| if error.contains("more than") { Ok(()) } else { Err(error) })
-            .unwrap_or_else(|error| panic!("{name}, a token: {error}"));
+        for extent in [largest, Extent::tokens(1)] {
+            plan.verify_buffers(&assignment, extent).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        }
         // Layers come one after the other: their values need no more room than those of one.
         assert!(assignment.buffer_bytes.len() <= 8, "{name}: {} buffers", assignment.buffer_bytes.len());
     }
+}
+
+/// Bytes of all temporaries, each in a place of its own.
+fn apart(plan: &Plan, extent: Extent) -> u64 {
+    let temporaries = plan.values.iter().filter(|value| value.storage == Storage::Temp);
+    temporaries.map(|value| value.operand(extent).bytes()).sum()
 }
 
 /// A step of a random plan: which earlier values it reads (as shares of how many there are), and what it writes.
@@ -226,22 +256,27 @@ type RandomStep = (Vec<prop::sample::Index>, Vec<(u8, usize, usize)>);
 
 fn random_plan(steps: &[RandomStep]) -> Plan {
     let mut plan = Plan::new();
-    plan.add(Storage::Input, "in", DType::F32, Rows::Tokens, 8);
+    plan.add(Storage::Input, "in", DType::F32, (Dim::Tokens, 8));
     for (number, (inputs, outputs)) in steps.iter().enumerate() {
-        let inputs = inputs.iter().map(|index| ValueId(index.index(plan.values.len()) as u32)).collect();
-        let outputs = outputs.iter().enumerate().map(|(index, &(kind, rows, cols))| {
-            let name = format!("v{number}.{index}");
-            let storage = match kind {
-                0 => Storage::Output,
-                1 => Storage::State,
-                _ => Storage::Temp,
-            };
-            let rows = if rows == 0 { Rows::Tokens } else { Rows::Fixed(rows) };
-            let dtype = if kind == 2 { DType::U32 } else { DType::F32 };
-            plan.add(storage, &name, dtype, rows, cols)
-        });
-        let outputs = outputs.collect();
-        plan.steps.push(Step { op: Add.into(), inputs, outputs });
+        let reads = inputs.iter().map(|index| ValueId(index.index(plan.values.len()) as u32)).collect();
+        let outputs: Vec<ValueId> = outputs
+            .iter()
+            .enumerate()
+            .map(|(index, &(kind, rows, cols))| {
+                let name = format!("v{number}.{index}");
+                let storage = match kind {
+                    0 => Storage::Output,
+                    1 => Storage::State,
+                    _ => Storage::Temp,
+                };
+                let rows = if rows == 0 { Dim::Tokens } else { Dim::Fixed(rows) };
+                let dtype = if kind == 2 { DType::U32 } else { DType::F32 };
+                plan.add(storage, &name, dtype, (rows, cols))
+            })
+            .collect();
+        let (updates, writes) =
+            outputs.into_iter().partition(|id: &ValueId| plan.value(*id).storage == Storage::State);
+        plan.steps.push(Step { op: Add.into(), reads, writes, updates });
     }
     plan
 }
@@ -261,9 +296,11 @@ proptest! {
         tokens in 1_usize..20,
     ) {
         let plan = random_plan(&steps);
-        let largest = Extent { tokens, pos: 0 };
-        let result = simulate(&plan, largest, &assign(&plan, largest));
+        let largest = Extent::tokens(tokens);
+        let assignment = assign(&plan, largest);
+        let result = plan.verify_buffers(&assignment, largest);
         prop_assert!(result.is_ok(), "{result:?}\n{plan}");
+        prop_assert!(assignment.total_bytes() <= apart(&plan, largest));
     }
 }
 
@@ -271,26 +308,28 @@ proptest! {
 #[test]
 fn wrong_assignments_are_seen() {
     let mut plan = Plan::new();
-    let x = plan.add(Storage::Input, "x", DType::F32, Rows::Tokens, 4);
-    let a = plan.step(Add, &[x, x], "a", Rows::Tokens, 4);
-    let b = plan.step(Add, &[x, x], "b", Rows::Tokens, 4);
-    plan.step(Add, &[a, b], "c", Rows::Tokens, 4);
-    let extent = Extent { tokens: 2, pos: 0 };
+    let x = plan.add(Storage::Input, "x", DType::F32, (Dim::Tokens, 4));
+    let a = plan.step(Add, &[x, x], "a", (Dim::Tokens, 4));
+    let b = plan.step(Add, &[x, x], "b", (Dim::Tokens, 4));
+    plan.step(Add, &[a, b], "c", (Dim::Tokens, 4));
+    let extent = Extent::tokens(2);
     let with = |buffers: [usize; 3], bytes: &[u64], dtype| Assignment {
         buffer_bytes: bytes.to_vec(),
         buffer_dtype: vec![dtype; bytes.len()],
         buffer_of: [None].into_iter().chain(buffers.map(Some)).collect(),
     };
-    assert_eq!(simulate(&plan, extent, &with([0, 1, 2], &[32, 32, 32], DType::F32)), Ok(()));
-    let error = simulate(&plan, extent, &with([0, 1, 2], &[32, 32, 32], DType::U32)).expect_err("their type");
-    assert!(error.contains("another type"), "{error}");
+    assert_eq!(plan.verify_buffers(&with([0, 1, 2], &[32, 32, 32], DType::F32), extent), Ok(()));
+    let error = |assignment: &Assignment, what: &str| {
+        plan.verify_buffers(assignment, extent).expect_err(what).to_string()
+    };
+    let said = error(&with([0, 1, 2], &[32, 32, 32], DType::U32), "their type");
+    assert!(said.contains("another type"), "{said}");
     for (buffers, bytes, says) in [
         ([0, 0, 1], vec![32, 32], "in place of"),
         ([0, 1, 1], vec![32, 32], "reads and writes"),
         ([0, 1, 2], vec![32, 31, 32], "does not fit"),
-        ([0, 1, 2], vec![32, 32, 33], "more than"),
     ] {
-        let error = simulate(&plan, extent, &with(buffers, &bytes, DType::F32)).expect_err(says);
-        assert!(error.contains(says), "{error}");
+        let said = error(&with(buffers, &bytes, DType::F32), says);
+        assert!(said.contains(says), "{said}");
     }
 }

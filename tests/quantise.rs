@@ -53,7 +53,7 @@ fn embedder(file: &[u8], precision: Precision) -> Embedder {
         for chunk in file.chunks(1 << 20) {
             loader.push(chunk).await.expect("the file is sound");
         }
-        loader.finish_embedder().await.expect("it makes embeddings")
+        Embedder::new(loader.finish().await.expect("the model is complete")).expect("it makes embeddings")
     })
 }
 

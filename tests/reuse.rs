@@ -240,29 +240,29 @@ fn gemma_answers_turns_as_a_fresh_session_does() {
     }
 }
 
-/// A stretch that ends with the last id before the logits that are wanted spares all of it but that one, and is put back once.
+/// A prefix that ends with the last id before the logits that are wanted spares all of it but that one, and is restored once.
 #[test]
-fn a_stretch_as_long_as_what_is_asked_for_is_put_back_once() {
+fn a_prefix_as_long_as_what_is_asked_for_is_restored_once() {
     for name in ["gemma3-f32-64", "llama-q2_k-256"] {
         let mut session = session(name);
-        let (stretch, other) = (ids(40, 3), ids(40, 4));
+        let (prefix, other) = (ids(40, 3), ids(40, 4));
         let along = |session: &mut Session, ids: &[u32], first: usize| {
             let mut rows = Vec::new();
             pollster::block_on(session.logits_along(ids, first, |_, row| rows.push(row.to_vec())))
                 .expect("it runs");
             rows
         };
-        let expected = along(&mut session, &stretch, 38);
+        let expected = along(&mut session, &prefix, 38);
         for from in [0, 12] {
             // The second time it is kept.
             for _ in 0..2 {
-                along(&mut session, &stretch, 38);
-                pollster::block_on(session.shelve(&stretch[..=38], from)).expect("it is copied");
+                along(&mut session, &prefix, 38);
+                pollster::block_on(session.keep_prefix(&prefix[..=38], from)).expect("it is copied");
             }
-            let begins_alike = [&stretch[..from], &other[from..]].concat();
+            let begins_alike = [&prefix[..from], &other[from..]].concat();
             along(&mut session, &begins_alike, 39);
             let before = session.tokens_run();
-            assert_eq!(along(&mut session, &stretch, 38), expected, "{name} from {from}");
+            assert_eq!(along(&mut session, &prefix, 38), expected, "{name} from {from}");
             assert_eq!(session.tokens_run() - before, 2, "{name} from {from}");
         }
     }

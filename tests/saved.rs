@@ -84,7 +84,7 @@ fn a_conversation_goes_on_in_another_session() {
 fn a_frame_is_held_for_prompts_that_begin_with_it() {
     let frame = "the capital of France is hello and the capital of hello is ";
     let mut native = session("gemma3-f32-64");
-    let count = pollster::block_on(native.hold(frame)).expect("it fits");
+    let count = pollster::block_on(native.prefill(frame)).expect("it fits");
     let prefix = export(&mut native);
     let mut page = session("gemma3-f32-64");
     assert_eq!(page.import(&prefix).expect("it is of this model"), count);
@@ -95,7 +95,7 @@ fn a_frame_is_held_for_prompts_that_begin_with_it() {
     // The tokens may part where the frame ends, and not much before.
     assert!(got.stats.cached_tokens + 3 > count, "{} of {count}", got.stats.cached_tokens);
     assert_eq!(
-        pollster::block_on(native.hold(&frame.repeat(40))).expect_err("too long").code(),
+        pollster::block_on(native.prefill(&frame.repeat(40))).expect_err("too long").code(),
         "ERR_CONTEXT"
     );
 }

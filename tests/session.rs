@@ -5,7 +5,8 @@ mod session_support;
 mod small;
 
 use rushlight::session::{
-    CancelFlag, Event, Finish, GenerateOptions, Host, LoadOptions, Loader, MAX_CHUNK, Session, SessionError,
+    CancelFlag, Embedder, Event, Finish, GenerateOptions, Host, LoadOptions, Loader, MAX_CHUNK, Session,
+    SessionError, SpanReader,
 };
 use rushlight::tokenizer::EncodeOptions;
 use session_support::{
@@ -257,7 +258,7 @@ fn an_abort_is_heard_among_runs_that_are_shorter_than_a_slice() {
     type Work = fn(&mut Session, &[u32], &str) -> Option<SessionError>;
     let work: [(&str, Work); 5] = [
         ("prompt", |session, ids, _| pollster::block_on(session.logits(ids, 4)).err()),
-        ("hold", |session, _, text| pollster::block_on(session.hold(text)).err()),
+        ("prefill", |session, _, text| pollster::block_on(session.prefill(text)).err()),
         ("score", |session, _, text| pollster::block_on(session.score(text, 24, |_, _| {})).err()),
         ("along", |session, ids, _| pollster::block_on(session.logits_along(ids, 20, |_, _| {})).err()),
         ("answer", |session, _, _| {
@@ -290,7 +291,7 @@ fn encoders_hear_an_abort_among_short_runs() {
         pollster::block_on(async {
             let mut loader = Loader::new_safetensors(options(), slow_host(0.5), &files, None).await?;
             loader.push(&weights).await?;
-            Ok::<_, SessionError>(loader)
+            loader.finish().await
         })
         .expect("the file is sound")
     };
@@ -308,12 +309,12 @@ fn encoders_hear_an_abort_among_short_runs() {
             assert_eq!((failed, breaths() - before), (Some("ERR_ABORTED"), at), "{what}");
         }
     };
-    let mut embedder = pollster::block_on(loader().finish_embedder()).expect("it makes vectors");
+    let mut embedder = Embedder::new(loader()).expect("it makes vectors");
     let texts = ["a b a a b"; 400];
-    check("embed", embedder.cancel_flag(), &mut || pollster::block_on(embedder.embed(&texts)).err());
-    let mut reader = pollster::block_on(loader().finish_span_reader()).expect("it marks answers");
+    check("embed", embedder.model().cancel_flag(), &mut || pollster::block_on(embedder.embed(&texts)).err());
+    let mut reader = SpanReader::new(loader()).expect("it marks answers");
     let text = "a b b ".repeat(130);
-    check("read", reader.cancel_flag(), &mut || pollster::block_on(reader.read("b", &text)).err());
+    check("read", reader.model().cancel_flag(), &mut || pollster::block_on(reader.read("b", &text)).err());
 }
 
 /// Mean negative log-likelihood of windows, straight from the definition: the logits after each prefix, one prefix at a time.

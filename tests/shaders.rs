@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use naga::{AddressSpace, StorageAccess, TypeInner};
 use rushlight::kernel::shader::{INCLUDED, Variant, expand, variants};
-use rushlight::kernel::{PARAMS, all_cases};
+use rushlight::kernel::{all_cases, params};
 
 /// Parses and validates with no capability beyond core WebGPU.
 fn validated(variant: Variant) -> (naga::Module, naga::valid::ModuleInfo) {
@@ -31,8 +31,7 @@ fn every_variant_passes_naga_at_the_baseline_tier() {
 fn params_lie_in_memory_as_the_rust_structs_do() {
     for variant in variants() {
         let (module, _) = validated(variant);
-        let (_, layout) =
-            PARAMS.iter().find(|(stem, _)| *stem == variant.stem).expect("a kernel of the list");
+        let (_, layout) = params().find(|(stem, _)| *stem == variant.stem).expect("a kernel of the list");
         let params = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params"));
         let (_, params) = params.unwrap_or_else(|| panic!("{} has no struct Params", variant.name()));
         let TypeInner::Struct { members, span } = &params.inner else {

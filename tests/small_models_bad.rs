@@ -2,7 +2,7 @@
 
 mod small;
 
-use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, SessionError};
+use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, Session, SessionError};
 use small::gguf::{Form, Numbers, Tensor, writer};
 use small::specs::{Spec, find};
 
@@ -14,7 +14,7 @@ fn error_of(what: &str, file: &[u8]) -> SessionError {
         for chunk in file.chunks(10_007) {
             loader.push(chunk).await?;
         }
-        loader.finish().await.map(|_| ())
+        Session::new(loader.finish().await?).map(|_| ())
     });
     loaded.err().unwrap_or_else(|| panic!("{what}: the model loads"))
 }
@@ -175,7 +175,7 @@ fn numbers_that_no_model_has_are_refused() {
             pollster::block_on(async {
                 let mut loader = Loader::new(options, Host::native(), None).await?;
                 loader.push(&file).await?;
-                loader.finish().await.map(|_| ())
+                Session::new(loader.finish().await?).map(|_| ())
             })
         });
         assert!(loaded.is_ok(), "{key} of {large} panics");

@@ -1,7 +1,7 @@
 //! An extractive head against an independent forward pass in numpy (`tests/tools/bert_qa.py`): logits, windows, scores, offsets.
 
 use rushlight::model::hf::Files;
-use rushlight::session::{BackendChoice, Host, LoadOptions, Loader, SpanReader};
+use rushlight::session::{BackendChoice, Embedder, Host, LoadOptions, Loader, Model, ModelKind, SpanReader};
 use rushlight::tasks::ask::edges::{LONGEST_ANSWER, decode};
 use rushlight::tasks::ask::{Library, edges};
 use serde::Deserialize;
@@ -83,11 +83,11 @@ impl Fixture {
         })
     }
 
-    async fn loader(&self, without: &str) -> Loader {
-        self.loader_of(&self.safetensors(without)).await
+    async fn model(&self, without: &str) -> Model {
+        self.model_of(&self.safetensors(without)).await
     }
 
-    async fn loader_of(&self, bytes: &[u8]) -> Loader {
+    async fn model_of(&self, bytes: &[u8]) -> Model {
         let files = Files {
             config: self.config.to_string().into_bytes(),
             tokenizer: self.tokenizer().to_string().into_bytes(),
@@ -99,18 +99,18 @@ impl Fixture {
         for chunk in bytes.chunks(1000) {
             loader.push(chunk).await.expect("it loads");
         }
-        loader
+        loader.finish().await.expect("the files are sound")
     }
 
-    fn model(&self) -> SpanReader {
-        pollster::block_on(async { self.loader("").await.finish_span_reader().await.expect("a reader") })
+    fn reader(&self) -> SpanReader {
+        SpanReader::new(pollster::block_on(self.model(""))).expect("a reader")
     }
 }
 
 #[test]
 fn logits_and_spans_are_those_of_numpy() {
     let fixture = Fixture::read();
-    let mut model = fixture.model();
+    let mut model = fixture.reader();
     for item in &fixture.items {
         let windows = pollster::block_on(model.read(&item.question, &fixture.text)).expect("it reads");
         assert_eq!(windows.len(), item.windows.len());
@@ -145,7 +145,7 @@ fn logits_and_spans_are_those_of_numpy() {
 #[test]
 fn the_length_is_capped_and_the_question_has_to_fit() {
     let fixture = Fixture::read();
-    let mut model = fixture.model();
+    let mut model = fixture.reader();
     let windows = pollster::block_on(model.read("Who?", &fixture.text)).expect("it reads");
     let (spans, _) = decode(&windows, 1, 100);
     assert!(
@@ -160,12 +160,12 @@ fn the_length_is_capped_and_the_question_has_to_fit() {
 #[test]
 fn a_model_without_the_head_is_refused_by_its_tensor() {
     let fixture = Fixture::read();
-    let loader = pollster::block_on(fixture.loader("qa_outputs.weight"));
-    assert!(!loader.marks_answers());
-    let Err(failed) = pollster::block_on(loader.finish_span_reader()) else { panic!("it has no head") };
+    let model = pollster::block_on(fixture.model("qa_outputs.weight"));
+    assert_eq!(model.kind(), ModelKind::Encoder);
+    let Err(failed) = SpanReader::new(model) else { panic!("it has no head") };
     assert_eq!(failed.code(), "ERR_BAD_FILE");
     assert!(failed.to_string().contains("qa_outputs"), "{failed}");
-    assert!(pollster::block_on(fixture.loader("")).marks_answers());
+    assert_eq!(pollster::block_on(fixture.model("")).kind(), ModelKind::SpanReader);
 }
 
 /// A weight that is no number ends reading and embedding in an error: no score and no vector comes of it.
@@ -180,7 +180,7 @@ fn what_is_no_number_is_an_error() {
         ("query.bias", 0),
     ] {
         for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let loader = || {
+            let model = || {
                 let mut bytes = fixture.safetensors("");
                 let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length")) as usize;
                 let index = fixture.tensors.iter().position(|other| other.name.ends_with(tensor));
@@ -193,17 +193,17 @@ fn what_is_no_number_is_an_error() {
                     if element == usize::MAX { 2 * fixture.tensors[index].shape[1] } else { element };
                 let at = 8 + header + 4 * (before + element);
                 bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
-                pollster::block_on(fixture.loader_of(&bytes))
+                pollster::block_on(fixture.model_of(&bytes))
             };
             let label = format!("{number} in {tensor}");
-            let mut reader = pollster::block_on(loader().finish_span_reader()).expect("a reader");
+            let mut reader = SpanReader::new(model()).expect("a reader");
             let error = pollster::block_on(reader.read("Who?", &fixture.text)).expect_err(&label);
             assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
             let library = Library::of(&[&fixture.text]).expect("a library");
             let error =
                 pollster::block_on(edges::answer(&mut reader, &library, "Who?", 3)).expect_err(&label);
             assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
-            let mut embedder = pollster::block_on(loader().finish_embedder()).expect("an embedder");
+            let mut embedder = Embedder::new(model()).expect("an embedder");
             let error = pollster::block_on(embedder.embed(&["who", "when"])).expect_err(&label);
             assert_eq!(error.code(), "ERR_BAD_LOGITS", "{label}: {error}");
             assert!(error.to_string().contains("the vector of text "), "{label}: {error}");

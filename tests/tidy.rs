@@ -1,13 +1,21 @@
 //! The rules of the house, held by machine: which room may import which, what may be named where, which
-//! files come in pairs, and how large anything may grow. To change a rule, change its table here.
+//! files come in pairs, and how large anything may grow. To change a rule, change its table here. `tidy/code.rs` reads Rust.
 //!
-//! The check reads text, not syntax trees: comments and strings are blanked first, so that only code counts.
+//! `xtask` has it among its tests too, so that `cargo xtask tidy` need not build the crate whose text it reads.
 
-use std::path::Path;
+#[path = "tidy/code.rs"]
+mod code;
+#[path = "tidy/pages.rs"]
+mod pages;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use code::Code;
+
 /// A room of `src/` and the rooms it may import. Imports run one way; a room that is not here may not exist.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
+    ("trace", &[]),
     ("tensor", &[]),
     ("formats", &["tensor"]),
     ("kernel", &["formats", "tensor"]),
@@ -17,7 +25,10 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("sampler", &[]),
     ("cpu", &["plan", "kernel", "formats", "tensor"]),
     ("gpu", &["plan", "kernel", "formats", "tensor"]),
-    ("session", &["model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer", "sampler"]),
+    (
+        "session",
+        &["model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer", "sampler", "trace"],
+    ),
     (
         "tasks",
         &["session", "model", "cpu", "gpu", "plan", "kernel", "formats", "tensor", "tokenizer", "sampler"],
@@ -61,21 +72,15 @@ const RESERVED: [Reserved; 4] = [
 ];
 
 /// Files of `src/kernel` that are no kernel: the contract, what cases are made of, and what all shaders share.
-const NOT_KERNELS: [&str; 5] = ["mod", "case", "params", "shader", "tuning"];
+const NOT_KERNELS: [&str; 6] = ["mod", "case", "facts", "params", "shader", "tuning"];
 /// Folders whose files are held to [`MAX_LINES`].
 const SOURCES: [&str; 6] = ["src", "jinja", "shaders", "xtask", "pkg/src", "www/src"];
 const MAX_LINES: usize = 600;
 const MAX_BYTES: u64 = 1_500_000;
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 4] = ["utils", "util", "helpers", "misc"];
-/// Marks of unfinished work. Split, so that this file may name them.
-const UNFINISHED: [&str; 5] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("todo", "!("),
-    concat!("unimplemented", "!("),
-    concat!("#[ig", "nore"),
-];
+/// Marks of unfinished work; clippy knows `todo!` and `unimplemented!`. Split, so that this file may name them.
+const UNFINISHED: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
 
 /// A committed file: its path from the repository's root, its size, and its text where it is text.
 struct File {
@@ -96,6 +101,8 @@ fn is_source(path: &str) -> bool {
 /// Everything that is wrong, one line each.
 fn check(files: &[File]) -> Vec<String> {
     let mut wrong = check_kernels(files);
+    let page = |path: &str| path == "ARCHITECTURE.md" || is_in(path, "docs") && path.ends_with(".md");
+    wrong.extend(files.iter().filter(|file| page(&file.path)).flat_map(|file| pages::check(file, files)));
     for file in files {
         if file.bytes > MAX_BYTES {
             wrong.push(format!("{}: {} bytes, at most {MAX_BYTES} may be committed", file.path, file.bytes));
@@ -104,12 +111,9 @@ fn check(files: &[File]) -> Vec<String> {
             check_source(file, &mut wrong);
         }
         if file.path.ends_with(".rs") && (is_in(&file.path, "src") || is_in(&file.path, "jinja")) {
-            let code = code_only(&file.text);
-            check_imports(&file.path, &code, &mut wrong);
-            for reserved in RESERVED.iter().filter(|reserved| !(reserved.allowed)(&file.path)) {
-                for word in reserved.words.iter().filter(|word| mentions(&code, word)) {
-                    wrong.push(format!("{}: names {word}: {}", file.path, reserved.because));
-                }
+            match code_of(file) {
+                Ok(code) => check_code(&file.path, &code, &mut wrong),
+                Err(error) => wrong.push(format!("{}: no Rust: {error}", file.path)),
             }
         }
         let tested = is_in(&file.path, "tests") && file.path.ends_with(".rs");
@@ -149,15 +153,15 @@ fn check_kernels(files: &[File]) -> Vec<String> {
             if !has(format!("shaders/{name}.wgsl")) {
                 wrong.push(format!("{}: has no shaders/{name}.wgsl", file.path));
             }
-            let code = code_only(&file.text);
+            let functions = code_of(file).map(|code| code.functions).unwrap_or_default();
             for function in
-                ["fn reference(", "fn cases("].iter().filter(|function| !code.contains(**function))
+                ["reference", "cases"].iter().filter(|name| !functions.iter().any(|f| f == **name))
             {
-                wrong.push(format!("{}: has no `{function}`", file.path));
+                wrong.push(format!("{}: has no `fn {function}`", file.path));
             }
-        } else if let Some(name) =
-            stem(&file.path, "shaders/", ".wgsl").filter(|name| !has(format!("src/kernel/{name}.rs")))
-        {
+        } else if let Some(name) = stem(&file.path, "shaders/", ".wgsl").filter(|name| {
+            !["kernel", "kernel/fused"].iter().any(|folder| has(format!("src/{folder}/{name}.rs")))
+        }) {
             wrong.push(format!("{}: has no src/kernel/{name}.rs", file.path));
         }
     }
@@ -172,7 +176,20 @@ fn room(path: &str) -> Option<&str> {
     (name != "lib" && name != "bin").then_some(name)
 }
 
-fn check_imports(path: &str, code: &str, wrong: &mut Vec<String>) {
+/// What a file names. A file of `src` is a module below the crate's root, in as many others as it has folders.
+fn code_of(file: &File) -> Result<Code, syn::Error> {
+    let inner = file.path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    code::read(&file.text, inner.split('/').count())
+}
+
+fn check_code(path: &str, code: &Code, wrong: &mut Vec<String>) {
+    for reserved in RESERVED.iter().filter(|reserved| !(reserved.allowed)(path)) {
+        for word in reserved.words {
+            if let Some(line) = code.says(word) {
+                wrong.push(format!("{path}:{line}: names {word}: {}", reserved.because));
+            }
+        }
+    }
     let Some(room) = room(path) else { return };
     let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
         wrong.push(format!("{path}: the room `{room}` is not in the table of tests/tidy.rs"));
@@ -181,147 +198,27 @@ fn check_imports(path: &str, code: &str, wrong: &mut Vec<String>) {
     if *allowed == EVERYTHING {
         return;
     }
-    for import in imports(path, code) {
-        let known = ROOMS.iter().any(|(name, _)| *name == import);
-        if import != room && known && !allowed.contains(&import.as_str()) {
-            wrong.push(format!("{path}: {room} may not import {import} (it may: {allowed:?})"));
+    for import in &code.rooms {
+        let (name, line) = (import.name.as_str(), import.line);
+        let known = name == "*" || ROOMS.iter().any(|(room, _)| *room == name);
+        if name != room && known && !allowed.contains(&name) {
+            wrong.push(format!("{path}:{line}: {room} may not import {name} (it may: {allowed:?})"));
         }
     }
 }
 
-/// Names right below the crate's root that `code` reaches: after `crate::`, in `crate::{a, b::c}`, and after as
-/// many `super::` as lead from this file to the root. Each once, in order.
-fn imports(path: &str, code: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        if !code[..at].ends_with(is_word) {
-            names.extend(first_names(&code[at + "crate::".len()..]));
-        }
-    }
-    let inner = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    let up = "super::".repeat(inner.split('/').count());
-    for (at, _) in code.match_indices(&up) {
-        names.extend(first_names(&code[at + up.len()..]));
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// `a` of `a::b`, and `a`, `c` of `{a::{x, y}, c}`.
-fn first_names(rest: &str) -> Vec<String> {
-    let word = |text: &str| text.chars().take_while(|c| is_word(*c)).collect::<String>();
-    let Some(group) = rest.strip_prefix('{') else {
-        return vec![word(rest)];
-    };
-    let (mut names, mut depth, mut start) = (Vec::new(), 0_u32, 0);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            ',' | '}' if depth == 0 => {
-                names.push(word(group[start..at].trim_start()));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    names
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Whether `code` says `word` as a whole word; of a path like `std::fs` also the group `std::{fs, io}`.
-fn mentions(code: &str, word: &str) -> bool {
-    let whole = code
-        .match_indices(word)
-        .any(|(at, _)| !code[..at].ends_with(is_word) && !code[at + word.len()..].starts_with(is_word));
-    let grouped = word.split_once("::").is_some_and(|(parent, child)| {
-        let mut groups = code.match_indices(parent).map(|(at, _)| &code[at + parent.len()..]);
-        groups.any(|rest| {
-            rest.strip_prefix("::").is_some_and(|rest| {
-                rest.starts_with('{') && first_names(rest).iter().any(|name| name == child)
-            })
-        })
-    });
-    whole || grouped
-}
-
-/// Rust code with comments, strings and character literals blanked, so that only names are left.
-fn code_only(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let at = |index: usize| chars.get(index).copied().unwrap_or('\n');
-    let (mut code, mut i) = (String::with_capacity(text.len()), 0);
-    while i < chars.len() {
-        let end = match (at(i), at(i + 1)) {
-            ('/', '/') => (i..chars.len()).find(|&j| at(j) == '\n').unwrap_or(chars.len()),
-            ('/', '*') => end_of_comment(&chars, i),
-            ('"', _) => end_of_string(&chars, i),
-            ('r', '"' | '#') if i == 0 || !is_word(at(i - 1)) => end_of_raw_string(&chars, i),
-            // A character literal, not a lifetime: 'x' or '\n' or '\u{7f}'.
-            ('\'', '\\') => (i + 3..chars.len()).find(|&j| at(j) == '\'').map_or(chars.len(), |j| j + 1),
-            ('\'', _) if at(i + 2) == '\'' => i + 3,
-            _ => i,
-        };
-        if end > i {
-            code.push(' ');
-            i = end;
-        } else {
-            code.push(at(i));
-            i += 1;
-        }
-    }
-    code
-}
-
-fn end_of_comment(chars: &[char], start: usize) -> usize {
-    let (mut depth, mut i) = (0, start);
-    while i + 1 < chars.len() {
-        match (chars[i], chars[i + 1]) {
-            ('/', '*') => (depth, i) = (depth + 1, i + 2),
-            ('*', '/') if depth == 1 => return i + 2,
-            ('*', '/') => (depth, i) = (depth - 1, i + 2),
-            _ => i += 1,
-        }
-    }
-    chars.len()
-}
-
-fn end_of_string(chars: &[char], start: usize) -> usize {
-    let mut i = start + 1;
-    while i < chars.len() {
-        match chars[i] {
-            '\\' => i += 2,
-            '"' => return i + 1,
-            _ => i += 1,
-        }
-    }
-    chars.len()
-}
-
-/// The end of `r"..."` or `r#"..."#`, or `start` when this is an identifier like `r#type`.
-fn end_of_raw_string(chars: &[char], start: usize) -> usize {
-    let hashes = chars[start + 1..].iter().take_while(|c| **c == '#').count();
-    let open = start + 1 + hashes;
-    if chars.get(open) != Some(&'"') {
-        return start;
-    }
-    let closes = |i: usize| {
-        chars[i] == '"' && chars[i + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes
-    };
-    (open + 1..chars.len()).find(|&i| closes(i)).map_or(chars.len(), |i| i + 1 + hashes)
+/// The repository: this is a test of the package in its root, and of `xtask` below it.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = package.ancestors().find(|folder| folder.join("tests/tidy.rs").is_file());
+    found.expect("the repository has this file").to_owned()
 }
 
 /// Every file that is committed or would be: what git does not ignore.
 fn repository() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
-    let output = Command::new("git").current_dir(root).args(list).output().expect("git runs");
+    let output = Command::new("git").current_dir(&root).args(list).output().expect("git runs");
     assert!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
     let names = String::from_utf8(output.stdout).expect("paths are UTF-8");
     let files = names.split('\0').filter(|name| !name.is_empty()).filter_map(|name| {
@@ -370,12 +267,30 @@ fn a_forbidden_import_is_found_in_every_form() {
         "use crate::{tensor::{DType, Shape}, gpu::{A, B}};",
         "fn f() { crate::gpu::open(); }",
         "use super::super::gpu::Device;",
+        "use super::{super::gpu::Device, header};",
+        "use self::super::super::{tensor, gpu as device};",
+        "type Device = crate::gpu::Device;",
+        "fn f(device: &impl crate::gpu::Opens) {}",
+        "impl From<crate::gpu::Error> for Own {}",
+        "pub(in crate::gpu) fn f() {}",
+        "fn f() { assert!(matches!(x, crate::gpu::Kind::Plain)); }",
+        "macro_rules! open { () => { $crate::gpu::open() } }",
+        "macro_rules! uses { () => { use crate::{tensor, gpu::Device}; } }",
+        "#[cfg_attr(all(), derive(crate::gpu::Derived))] struct A;",
+        "mod tests { use super::super::super::gpu; }",
+        "mod tests { fn f() { use crate::gpu; } }",
+        "use crate::{r#gpu};",
     ];
     for form in forms {
         let said = verdict(&[("src/formats/gguf.rs", form)]);
         assert!(said.contains("formats may not import gpu"), "{form}: {said:?}");
     }
     assert!(verdict(&[("src/formats/mod.rs", "use super::gpu::Device;")]).contains("may not import gpu"));
+    for form in ["use crate::*;", "use crate as root;", "use crate::{self as root};", "use super::super::*;"]
+    {
+        let said = verdict(&[("src/formats/gguf.rs", form)]);
+        assert!(said.contains("formats may not import *"), "{form}: {said:?}");
+    }
     assert!(
         verdict(&[("src/sampler.rs", "use crate::tensor::DType;")]).contains("sampler may not import tensor")
     );
@@ -389,9 +304,15 @@ fn what_is_allowed_is_not_found() {
                 fn f<'a>(c: &'a str) -> char { if c.len() > 1 { '\"' } else { '\\'' } }\n\
                 #[deny(unsafe_op_in_unsafe_fn)] fn g(r#type: crate::formats::Own) {}\n";
     assert_eq!(verdict(&[("src/formats/gguf.rs", fine)]), "");
+    // What stands as deep as a room does not reach out of it.
+    let inner = "mod tests { use super::super::gpu; use super::*; } pub(crate) struct A; pub(super) use self::gpu::B;";
+    assert_eq!(verdict(&[("src/formats/gguf.rs", inner)]), "");
     assert_eq!(verdict(&[("src/bin/rushlight.rs", "use std::fs::File; use rushlight::gpu;")]), "");
     assert_eq!(
-        verdict(&[("src/cpu/simd.rs", "unsafe { f() }"), ("src/gpu/web.rs", "use web_sys::X; use wgpu::Y;")]),
+        verdict(&[
+            ("src/cpu/simd.rs", "fn f() { unsafe { g() } }"),
+            ("src/gpu/web.rs", "use web_sys::X; use wgpu::Y;")
+        ]),
         ""
     );
     assert_eq!(verdict(&[("xtask/src/main.rs", "use std::fs;")]), "");
@@ -400,15 +321,18 @@ fn what_is_allowed_is_not_found() {
 #[test]
 fn code_after_a_tricky_literal_still_counts() {
     for before in [
-        "let q = '\"';",
-        "let s = \"a \\\" b\";",
-        "let r = r#\"a \" b\"#;",
-        "let l: &'static str = x;",
+        "const Q: char = '\"';",
+        "const S: &str = \"a \\\" b\";",
+        "const R: &str = r#\"a \" b\"#;",
+        "const L: &'static str = X;",
+        "const B: &[u8] = b\"\\\"\";",
+        "const C: &std::ffi::CStr = cr#\"\"\"#;",
         "/* // */",
     ] {
         let said = verdict(&[("src/formats/gguf.rs", &format!("{before} use crate::gpu;"))]);
         assert!(said.contains("may not import gpu"), "{before}: {said:?}");
     }
+    assert!(verdict(&[("src/formats/gguf.rs", "fn {")]).contains("no Rust"));
 }
 
 #[test]
@@ -420,12 +344,16 @@ fn a_room_that_is_not_in_the_table_is_found() {
 #[test]
 fn reserved_words_are_found_outside_their_place() {
     let cases = [
-        ("src/plan/mod.rs", "let x: wgpu::Device;", "names wgpu"),
+        ("src/plan/mod.rs", "struct A(wgpu::Device);", "names wgpu"),
         ("src/session.rs", "use wasm_bindgen::prelude::*;", "names wasm_bindgen"),
         ("src/gpu/device.rs", "use web_sys::Navigator;", "names web_sys"),
         ("src/formats/gguf.rs", "use std::fs::File;", "names std::fs"),
         ("src/formats/gguf.rs", "use std::{fs, io};", "names std::fs"),
-        ("src/tokenizer/mod.rs", "unsafe { f() }", "names unsafe"),
+        ("src/formats/gguf.rs", "fn f() { vec![::std::fs::read(x)] }", "names std::fs"),
+        ("src/tokenizer/mod.rs", "fn f() { unsafe { g() } }", "names unsafe"),
+        ("src/tokenizer/mod.rs", "macro_rules! f { () => { unsafe { g() } } }", "names unsafe"),
+        ("src/tokenizer/mod.rs", "#[unsafe(no_mangle)] fn f() {}", "names unsafe"),
+        ("jinja/src/lib.rs", "unsafe trait A {}", "names unsafe"),
     ];
     for (path, text, expected) in cases {
         let said = verdict(&[(path, text)]);
@@ -444,16 +372,34 @@ fn a_kernel_without_its_other_half_is_found() {
     assert!(verdict(&[("shaders/add.wgsl", "")]).contains("has no src/kernel/add.rs"));
     assert!(
         verdict(&[("src/kernel/add.rs", "fn reference() {}"), ("shaders/add.wgsl", "")])
-            .contains("`fn cases(`")
+            .contains("`fn cases`")
     );
     assert!(
         verdict(&[("src/kernel/add.rs", "// fn reference()\nfn cases() {}"), ("shaders/add.wgsl", "")])
-            .contains("`fn reference(`")
+            .contains("`fn reference`")
     );
     assert_eq!(
         verdict(&[("src/kernel/mod.rs", ""), ("src/kernel/case.rs", ""), ("shaders/shared/q4_k.wgsl", "")]),
         ""
     );
+}
+
+#[test]
+fn pages_that_lead_nowhere_are_found() {
+    let code = ("src/sampler.rs", "pub struct Sampler; impl Sampler { pub fn sample() {} }");
+    let said = |link: &str| verdict(&[code, ("docs/A_TOKEN.md", link)]);
+    for fine in [
+        "[`Sampler::sample`](../src/sampler.rs)",
+        "[`src/sampler.rs`](../src/sampler.rs)",
+        "[a](https://b.c)",
+    ] {
+        assert_eq!(said(fine), "", "{fine}");
+    }
+    assert!(said("[`Sampler::pick`](../src/sampler.rs)").contains("does not define Sampler::pick"));
+    assert!(said("[the sampler](../src/sample.rs)").contains("no such file"));
+    assert!(said("[`src/other.rs`](../src/sampler.rs)").contains("names another file"));
+    assert!(said("As `src/attic/` has it.").contains("`src/attic/` is no file"));
+    assert_eq!(said("As `src/` has it, and `src/kernel/<stem>.rs`."), "");
 }
 
 #[test]

@@ -335,7 +335,7 @@ fn embedder(files: &Files, weights: &[u8]) -> Result<Embedder, SessionError> {
         let len = Some(weights.len() as u64);
         let mut loader = Loader::new_safetensors(options(), Host::native(), files, len).await?;
         loader.push(weights).await?;
-        loader.finish_embedder().await
+        Embedder::new(loader.finish().await?)
     })
 }
 
@@ -388,7 +388,7 @@ fn heads_of_pre_training_are_left_out() {
     let told = forecast_safetensors(&files, &with_heads);
     assert!(told.is_none(), "{told:?}");
     let mut session = embedder(&files, &with_heads).expect("the model loads");
-    assert_eq!(session.memory(), plain.memory());
+    assert_eq!(session.model().memory(), plain.model().memory());
     let vectors =
         |embedder: &mut Embedder| pollster::block_on(embedder.embed(&["a b a"])).expect("it runs").vectors;
     assert_eq!(vectors(&mut session), vectors(&mut plain));

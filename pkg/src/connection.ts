@@ -2,6 +2,7 @@
 
 import type { AskStage } from "./ask.js";
 import { abortError, type ErrorData, fromErrorData, messageOf, RushlightError } from "./errors.js";
+import { enter } from "./measures.js";
 import type { Channel, Reply, Request } from "./protocol.js";
 import type { ThreadsWanted } from "./threads.js";
 import type { LoadProgress, Piece } from "./types.js";
@@ -120,6 +121,10 @@ export class Connection {
   #receive(reply: Reply): void {
     if (reply.type === "fatal") {
       this.close(fromErrorData(reply.error));
+      return;
+    }
+    if (reply.type === "measure") {
+      enter(reply.measure);
       return;
     }
     if (reply.type === "lend") {

@@ -8,6 +8,7 @@ import { createOptions, openEngine, planLoad, type Watch } from "./create.js";
 import type { CoreEnd, CoreEvent, CoreInfo, CoreMemory, CoreModule, EngineApi } from "./engine.js";
 import { abortError, type ErrorData, RushlightError, toErrorData } from "./errors.js";
 import { IndexHost } from "./index-host.js";
+import { type Measure, now, ofAnswer } from "./measures.js";
 import { Progress } from "./progress.js";
 import type { Channel, GenerateRequest, LoadRequest, Reply, Request, SavedSource } from "./protocol.js";
 import { collect, type Incoming, open, openSmall } from "./source.js";
@@ -159,9 +160,12 @@ export class Host {
   }
 
   async #load(id: number, request: LoadRequest, signal: AbortSignal): Promise<ModelInfo> {
-    const began = performance.now();
+    const [start, began] = [now(), performance.now()];
     this.#loaded = await together(signal, (all) => this.#loadAll(id, request, began, all));
-    return this.#loaded.info;
+    const { info } = this.#loaded;
+    const { header, tokenizer } = info.timings;
+    this.#measure({ name: "rushlight:load", start, end: now(), detail: { bytes: info.bytes, backend: info.backend.kind, header, tokenizer } });
+    return info;
   }
 
   async #loadAll(id: number, request: LoadRequest, began: number, { signal, beside }: Together): Promise<Loaded> {
@@ -241,11 +245,17 @@ export class Host {
   ): Promise<GenerateStats> {
     const { engine } = this.#model();
     return await cancellable(engine, signal, async () => {
+      const start = now();
+      let first: number | undefined;
       engine.start(generateJson(request));
       for (;;) {
         const event = JSON.parse(await engine.next()) as CoreEvent;
         onText("end" in event ? event.end.text : event.piece.text);
-        if ("end" in event) return this.#end(id, event.end, signal);
+        if ("end" in event) {
+          for (const measure of ofAnswer(start, first, event.end)) this.#measure(measure);
+          return this.#end(id, event.end, signal);
+        }
+        first ??= now();
         this.#channel.postMessage({ type: "piece", id, piece: event.piece });
         // A token may take less than the time after which the core itself lets events be heard.
         await this.#surroundings.yieldToEvents();
@@ -286,7 +296,9 @@ export class Host {
   async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const { engine, info } = this.#model();
     return await cancellable(engine, signal, async () => {
+      const start = now();
       const all = await engine.embed(JSON.stringify(texts));
+      this.#measure({ name: "rushlight:embed", start, end: now(), detail: { texts: texts.length } });
       const dimensions = info.dimensions ?? 0;
       return texts.map((_, index) => all.slice(index * dimensions, (index + 1) * dimensions));
     });
@@ -314,6 +326,11 @@ export class Host {
     if (reason === "cancelled") throw abortError(signal);
     if (text !== "") this.#channel.postMessage({ type: "piece", id, piece: { id: null, text, logprob: null, top: [] } });
     return { reason, ...rest };
+  }
+
+  /** Tells the page of a time, where it wants to hear of it. */
+  #measure(measure: Measure): void {
+    if (this.#loaded?.request.trace === true) this.#channel.postMessage({ type: "measure", measure });
   }
 
   #wasmBytes(): number {

@@ -87,17 +87,18 @@ export async function loadThrough(connection: Connection, request: LoadRequest, 
 
 /** Checks the options and fills in what was left out. */
 export function loadRequest(from: string | URL | Blob | ModelFiles, options: LoadOptions): LoadRequest {
-  const { backend = "auto", build = "auto", precision = null, kv = "f16", context = null, threads = 1 } = options;
+  const { backend = "auto", build = "auto", precision = null, kv = "f16", context = null, threads = 1, trace = false } = options;
   oneOf("backend", backend, ["auto", "gpu", "cpu"]);
   oneOf("build", build, ["auto", "compat", "full"]);
   if (precision !== null) oneOf("precision", precision, ["exact", "fast"]);
   oneOf("kv", kv, ["f16", "f32"]);
   if (context !== null) positive("context", context);
   positive("threads", threads);
+  if (typeof trace !== "boolean") throw new RushlightError("ERR_BAD_ARGUMENT", `trace: expected true or false, got ${String(trace)}`);
   const [source, arrival] = [sourceOf(from), arrivalRequest(options)];
   const prefix = options.prefix === undefined ? null : fileSource(options.prefix);
   const threadsFallback = options.worker === undefined ? "none" : "worker";
-  return { source, arrival, prefix, backend, build: build === "full" ? build : "compat", precision, kv, context, threads, threadsFallback };
+  return { source, arrival, prefix, backend, build: build === "full" ? build : "compat", precision, kv, context, threads, threadsFallback, trace };
 }
 
 /** Requests at a time at most: no server likes more. */

@@ -3,6 +3,7 @@
 import type { AskRequest, AskStage, NamedText, SentencesOf } from "./ask.js";
 import type { ChatMessage } from "./chat.js";
 import type { ErrorData } from "./errors.js";
+import type { Measure } from "./measures.js";
 import type { ThreadsWanted } from "./threads.js";
 import type { BackendChoice, BuildChoice, CacheChoice, ChatOptions, GenerateOptions, KvFormat, LoadProgress, Piece, Precision } from "./types.js";
 
@@ -50,6 +51,8 @@ export interface LoadRequest {
   readonly threads: number;
   /** Who starts the workers that lend theirs where the page cannot. */
   readonly threadsFallback: "none" | "worker";
+  /** Whether the page wants to hear of times. */
+  readonly trace: boolean;
 }
 
 /** The generate options that can be posted. */
@@ -88,6 +91,8 @@ export type Reply =
   | { readonly type: "stage"; readonly id: number; readonly stage: AskStage }
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
+  /** For the page's performance timeline. */
+  | { readonly type: "measure"; readonly measure: Measure }
   /** The page is to start threads for the engine's pool. */
   | { readonly type: "lend"; readonly wanted: ThreadsWanted }
   | { readonly type: "fatal"; readonly error: ErrorData };

@@ -86,6 +86,11 @@ export interface LoadOptions {
    * once; one of another model fails it with `ERR_OTHER_MODEL`.
    */
   prefix?: string | URL | Blob;
+  /**
+   * Enter what is done into the page's performance timeline, for its profiler: `rushlight:load`, for each answer `rushlight:prefill` and
+   * `rushlight:decode`, and `rushlight:embed`. `false` where this is left out.
+   */
+  trace?: boolean;
   /** Requests to the server at a time, 1 to 16; 4 where this is left out, 1 where the server only gives whole files. */
   connections?: number;
   /** Ends the load at once. What has been stored stays, for the next one. */

@@ -11,7 +11,7 @@ class CodedError extends Error {
 }
 
 /** A `CoreModule`, and what was done to it. */
-export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0 } = {}) {
+export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack = "", vacancies = 0, timings = {} } = {}) {
   const log = { pushed: 0, largest: 0, freed: 0, steps: 0, cancelled: 0, parts: [], options: undefined };
   const memory = { buffer: { byteLength: 65536 } };
   let panic;
@@ -56,7 +56,7 @@ export function fakeCore({ headerBytes = 4, failPush, stepMs = 0, trap, heldBack
       finish: () =>
         hold(async () => {
           if (log.pushed < headerBytes) throw new CodedError("ERR_BAD_FILE", "the file is truncated");
-          return JSON.stringify({ architecture: "fake", dimensions: 2, backend: { kind: "cpu", device: "none", software: false, reason: "test" } });
+          return JSON.stringify({ architecture: "fake", dimensions: 2, backend: { kind: "cpu", device: "none", software: false, reason: "test" }, timings });
         }),
       start(json) {
         const { prompt, messages } = JSON.parse(json);

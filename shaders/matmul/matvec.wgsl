@@ -17,16 +17,33 @@ fn main(
     // Lanes without a row of their own repeat the last one: every lane must reach the barrier.
     let row = min(first_row + local / LANES, params.rows - 1u);
     var sums = vec4<f32>();
+    var squares = vec4<f32>();
     for (var column = (local % LANES) * 8u; column < params.k; column += LANES * 8u) {
         sums += four_tokens(token, column, w8(row, column));
+        if (NORMALISED) {
+            squares += four_squares(token, column);
+        }
     }
     partials[local] = sums;
     workgroupBarrier();
-    if (local < ROWS && first_row + local < params.rows) {
-        var total = vec4<f32>();
+    var total = vec4<f32>();
+    if (local < ROWS) {
         for (var lane = 0u; lane < LANES; lane += 1u) {
             total += partials[local * LANES + lane];
         }
+    }
+    if (NORMALISED) {
+        workgroupBarrier();
+        partials[local] = squares;
+        workgroupBarrier();
+        // The lanes of one weight row have seen all columns.
+        var all = vec4<f32>();
+        for (var lane = 0u; lane < LANES; lane += 1u) {
+            all += partials[lane];
+        }
+        total *= vec4<f32>(row_factor(all.x), row_factor(all.y), row_factor(all.z), row_factor(all.w));
+    }
+    if (local < ROWS && first_row + local < params.rows) {
         for (var t = 0u; t < min(4u, params.tokens - token); t += 1u) {
             output[(token + t) * params.cols + params.row_start + first_row + local] = total[t];
         }

@@ -31,12 +31,18 @@ fn main(
     let tx = local & 15u;
     let ty = local >> 4u;
     var sums = array<vec4<f32>, 4>();
+    // Of the columns that this invocation loads.
+    var squares = 0.0;
     for (var start = 0u; start < params.k; start += DEPTH) {
         let column = start + load_quad * 4u;
         var a = Eight();
         var b = Eight();
         if (column < params.k) {
-            a = x8(token, column);
+            let raw = raw8(token, column);
+            a = scaled8(raw, column);
+            if (NORMALISED) {
+                squares += dot8(raw, raw);
+            }
             b = w8(row, column);
         }
         x_tile[tile_at(load_row, load_quad)] = a.lo;
@@ -55,6 +61,16 @@ fn main(
             }
         }
         workgroupBarrier();
+    }
+    if (NORMALISED) {
+        // Four invocations load a row: their sums lie side by side.
+        x_tile[local].x = squares;
+        workgroupBarrier();
+        for (var i = 0u; i < 4u; i += 1u) {
+            let first = (ty + 16u * i) * 4u;
+            let all = x_tile[first].x + x_tile[first + 1u].x + x_tile[first + 2u].x + x_tile[first + 3u].x;
+            sums[i] *= row_factor(all);
+        }
     }
     for (var i = 0u; i < 4u; i += 1u) {
         for (var j = 0u; j < 4u; j += 1u) {

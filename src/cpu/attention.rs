@@ -12,7 +12,7 @@ use super::pool::Pool;
 use super::shared::SharedMut;
 use super::simd::{LANES, Level, Simd, math, max_lanes, on_level, sum_lanes};
 use crate::kernel::attention::Attention;
-use crate::plan::Extent;
+use crate::kernel::facts::Row;
 use crate::tensor::first_not_finite;
 
 /// Keys of a block.
@@ -56,24 +56,31 @@ pub struct Part {
 pub fn attention(
     (level, pool): (Level, &Pool),
     op: &Attention,
-    extent: Extent,
+    rows: &[Row],
     [q, k, v]: [&Buffer; 3],
     slots: usize,
     out: &mut [f32],
 ) {
     let (dim, group) = (op.head_dim, op.heads / op.kv_heads);
     let tile_tokens = (QUERIES / group).max(1);
-    let tiles = extent.tokens.div_ceil(tile_tokens);
-    let visible = |t: usize| op.first_visible(extent.pos + t)..extent.pos + t + 1;
-    let seen = visible(0).start..extent.pos + extent.tokens;
+    let tiles = rows.len().div_ceil(tile_tokens);
+    let visible = |t: usize| {
+        let position = rows[t].position as usize;
+        op.first_visible(position)..position + 1
+    };
+    let of_rows = |rows: Range<usize>| {
+        let seen = rows.map(visible).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        seen.unwrap_or_default()
+    };
+    let seen = of_rows(0..rows.len());
     // Prompts have tiles enough for all threads.
-    let part_keys = if extent.tokens == 1 { PART_KEYS } else { seen.len() };
+    let part_keys = if rows.len() == 1 { PART_KEYS } else { seen.len() };
     let parts = seen.len().div_ceil(part_keys);
     let tasks = op.kv_heads * tiles * parts;
     let cache = |numbers, head| Rows { numbers, first: head * slots * dim, stride: dim, slots };
     let element = |t: usize, head: usize| (t * op.heads + head) * dim;
     let heads = |head: usize| head * group..(head + 1) * group;
-    let tokens = |tile: usize| tile * tile_tokens..extent.tokens.min((tile + 1) * tile_tokens);
+    let tokens = |tile: usize| tile * tile_tokens..rows.len().min((tile + 1) * tile_tokens);
     let mut found: Vec<Option<Part>> = (0..tasks).map(|_| None).collect();
     let target = SharedMut::new(out);
     pool.for_each_chunk(&mut found, 1, |task, found| {

@@ -9,20 +9,21 @@ use super::rows::{in_parts, sum};
 use super::shared::SharedMut;
 use super::simd::{LANES, Level, Simd, on_level};
 use crate::kernel::encoder_attention::EncoderAttention;
+use crate::kernel::facts::{Row, Segment};
 use crate::kernel::gelu::{CLAMP, DENOMINATOR, NUMERATOR};
 use crate::kernel::l2_norm::SHORTEST;
 
-/// Attention of each row over the rows of its span; `q`, `k`, `v`, `out` `[tokens, heads · head_dim]`, `spans` `[tokens, 2]`.
+/// Attention of each row over the rows of its sequence; `q`, `k`, `v`, `out` `[tokens, heads · head_dim]`.
 pub fn attention(
     (level, pool): (Level, &Pool),
     op: &EncoderAttention,
     [q, k, v]: [&Buffer; 3],
-    spans: &[u32],
+    (rows, segments): (&[Row], &[Segment]),
     out: &mut [f32],
 ) {
     let (dim, cols) = (op.head_dim, op.heads * op.head_dim);
     let tokens = out.len() / cols;
-    let tiles = tiles(spans, tokens);
+    let tiles = tiles(rows, segments, tokens);
     let target = SharedMut::new(out);
     pool.run(tiles.len() * op.heads, &|task| {
         let ((rows, span), head) = (&tiles[task / op.heads], task % op.heads);
@@ -38,15 +39,16 @@ pub fn attention(
     });
 }
 
-/// Rows of one sequence, at most [`QUERIES`] together, with the rows of the sequence. Spans come with the batch: what is no part of
-/// the run is cut off.
-fn tiles(spans: &[u32], tokens: usize) -> Vec<(Range<usize>, Range<usize>)> {
+/// Rows of one sequence that follow each other, at most [`QUERIES`] together, with all rows of the sequence. Both come with the batch:
+/// what is no part of the run is cut off.
+fn tiles(rows: &[Row], segments: &[Segment], tokens: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let mut tiles = Vec::new();
-    let mut rest = spans.as_chunks::<2>().0;
-    while let Some(&span) = rest.first() {
-        let first = spans.len() / 2 - rest.len();
-        let same = rest.iter().take(QUERIES).take_while(|&&other| other == span).count();
-        let [from, to] = span.map(|bound| (bound as usize).min(tokens));
+    let mut rest = rows;
+    while let Some(&Row { sequence, .. }) = rest.first() {
+        let first = rows.len() - rest.len();
+        let same = rest.iter().take(QUERIES).take_while(|row| row.sequence == sequence).count();
+        let segment = segments.get(sequence as usize).copied().unwrap_or_default();
+        let [from, to] = [segment.first, segment.end].map(|bound| (bound as usize).min(tokens));
         tiles.push((first..first + same, from.min(to)..to));
         rest = &rest[same..];
     }

@@ -6,7 +6,7 @@ use super::buffer::{Buffer, no_room};
 use super::{CpuExecutor, Place, mismatch};
 use crate::kernel::Operand;
 use crate::plan::memory::Assignment;
-use crate::plan::{ExecError, Rows, Storage, Value};
+use crate::plan::{ExecError, Storage, Value};
 use crate::tensor::DType;
 
 /// Name of the memory of temporaries in errors.
@@ -101,7 +101,7 @@ impl CpuExecutor {
             return Ok(Place::Buffer(index));
         };
         let same = (known.dtype, known.cols, storage) == (operand.dtype, operand.cols, value.storage);
-        if !same || (value.rows != Rows::Tokens && known.rows != operand.rows) {
+        if !same || (!value.dims.is_symbolic() && known.rows != operand.rows) {
             return Err(mismatch("prepare", &value.name, format!("{known:?}"), format!("{operand:?}")));
         }
         if known.rows < operand.rows {

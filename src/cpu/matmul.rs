@@ -129,7 +129,7 @@ pub fn matmul(
 }
 
 /// Copies as much as there is room for. Of known size that is an instruction or two, otherwise a call, which costs more than the copy.
-fn copy(to: &mut [f32], from: &[f32]) {
+pub fn copy(to: &mut [f32], from: &[f32]) {
     #[cold]
     fn rest(to: &mut [f32], from: &[f32]) {
         to.copy_from_slice(&from[..to.len()]);
@@ -174,7 +174,12 @@ fn exact(
 }
 
 /// A group as numbers: where it lies, if it is plain F32.
-fn numbers<'a>(level: Level, weight: &'a Weight, group: usize, unpacked: &'a mut Vec<f32>) -> Columns<'a> {
+pub fn numbers<'a>(
+    level: Level,
+    weight: &'a Weight,
+    group: usize,
+    unpacked: &'a mut Vec<f32>,
+) -> Columns<'a> {
     let packed = weight.group(group);
     let numbers: &[f32] = match weight.form {
         Form::Numbers(DType::F32) => bytemuck::try_cast_slice(packed.main).unwrap_or_default(),

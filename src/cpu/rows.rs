@@ -5,9 +5,10 @@ use super::packed::Weight;
 use super::pool::Pool;
 use super::simd::{LANES, Level, Simd, math, max_lanes, max_magnitude_lanes, on_level};
 use crate::kernel::argmax::NOT_FINITE;
+use crate::kernel::facts::Row;
 use crate::kernel::glu::Activation;
 use crate::kernel::rope::Rope;
-use crate::plan::{ExecError, Extent};
+use crate::plan::ExecError;
 use crate::tensor::first_not_finite;
 
 /// Elements below which handing work to another thread costs more than it saves.
@@ -70,12 +71,12 @@ pub fn sum(x: &[f32], f: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// Rotates the pairs of every head of every token; `cols` elements a token, `width` columns in the table.
-pub fn rope(pool: &Pool, op: &Rope, extent: Extent, x: &[f32], table: &[f32], width: usize, out: &mut [f32]) {
-    let cols = x.len() / extent.tokens;
+pub fn rope(pool: &Pool, op: &Rope, rows: &[Row], x: &[f32], table: &[f32], width: usize, out: &mut [f32]) {
+    let cols = x.len() / rows.len();
     in_parts(pool, cols, out, |at, out| {
         out.copy_from_slice(&x[at..at + out.len()]);
-        for (t, token) in out.chunks_exact_mut(cols).enumerate() {
-            let turns = &table[(extent.pos + at / cols + t) * width..][..width];
+        for (token, row) in out.chunks_exact_mut(cols).zip(&rows[at / cols..]) {
+            let turns = &table[row.position as usize * width..][..width];
             for head in token.chunks_exact_mut(op.head_dim) {
                 for (i, turn) in turns.chunks_exact(2).enumerate() {
                     let (a_at, b_at) = op.pair(i, width / 2);
@@ -96,7 +97,8 @@ pub fn glu((level, pool): (Level, &Pool), activation: Activation, gate: &[f32], 
 }
 
 on_level! {
-    fn glu_rows(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) = glu_any
+    /// Activation of the gate times the other operand, of a stretch of elements.
+    pub fn glu_rows(activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) = glu_any
 }
 
 #[inline(always)]
@@ -193,12 +195,12 @@ fn max_any<S: Simd>(x: &[f32]) -> f32 {
 pub fn embedding(
     level: Level,
     scale: f32,
-    ids: &[u32],
+    ids: impl Iterator<Item = u32>,
     table: &Weight,
     out: &mut [f32],
 ) -> Result<(), ExecError> {
     let (rows, cols) = (table.desc.shape.rows(), table.desc.shape.cols());
-    for (out, &id) in out.chunks_exact_mut(cols).zip(ids) {
+    for (out, id) in out.chunks_exact_mut(cols).zip(ids) {
         if id as usize >= rows {
             return Err(ExecError::Mismatch {
                 operation: "embedding",
@@ -216,20 +218,24 @@ pub fn embedding(
 }
 
 /// Keys or values into their ring; the first position of which one is no number there.
-pub fn kv_write(
-    kv_heads: usize,
-    extent: Extent,
-    x: &[f32],
-    cache: &mut Buffer,
-    slots: usize,
-) -> Option<usize> {
-    let dim = x.len() / extent.tokens / kv_heads;
-    let mut fault = None;
-    for (index, head) in x.chunks_exact(dim).enumerate() {
-        let (t, group) = (index / kv_heads, index % kv_heads);
-        if !cache.write_f32((group * slots + (extent.pos + t) % slots) * dim, head) {
-            fault = fault.or(Some(extent.pos + t));
+pub fn kv_write(kv_heads: usize, rows: &[Row], x: &[f32], cache: &mut Buffer, slots: usize) -> Option<usize> {
+    let dim = x.len() / rows.len() / kv_heads;
+    let mut fault: Option<usize> = None;
+    for (x, row) in x.chunks_exact(dim * kv_heads).zip(rows) {
+        for (group, head) in x.chunks_exact(dim).enumerate() {
+            if !cache.write_f32((group * slots + row.slot as usize % slots) * dim, head) {
+                let position = row.position as usize;
+                fault = Some(fault.map_or(position, |known| known.min(position)));
+            }
         }
     }
     fault
+}
+
+/// Rows by their index; the last one for an index beyond.
+pub fn gather(x: &[f32], wanted: &[u32], cols: usize, out: &mut [f32]) {
+    let last = x.len() / cols - 1;
+    for (out, &row) in out.chunks_exact_mut(cols).zip(wanted) {
+        out.copy_from_slice(&x[(row as usize).min(last) * cols..][..cols]);
+    }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::faults::{Faults, Scopes};
+use super::faults::{Faults, NativelySend, Scopes};
 use super::oneshot;
 use crate::kernel::Tuning;
 use crate::plan::ExecError;
@@ -237,7 +237,7 @@ impl Device {
     pub(super) fn scoped<T>(
         &self,
         filter: wgpu::ErrorFilter,
-        tell: impl FnOnce(wgpu::Error) -> ExecError + 'static,
+        tell: impl FnOnce(wgpu::Error) -> ExecError + NativelySend + 'static,
         make: impl FnOnce() -> T,
     ) -> Result<T, ExecError> {
         let scope = self.handle.push_error_scope(filter);

@@ -7,11 +7,25 @@ use std::task::{Context, Poll, Waker};
 
 use crate::plan::ExecError;
 
-/// What an error scope caught, sooner or later.
-type Caught = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
+/// Natively an executor may go to another thread; what a browser gives can't.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) trait NativelySend: Send {}
+#[cfg(not(target_arch = "wasm32"))]
+impl<T: Send> NativelySend for T {}
+#[cfg(target_arch = "wasm32")]
+pub(super) trait NativelySend {}
+#[cfg(target_arch = "wasm32")]
+impl<T> NativelySend for T {}
+
+/// What an error scope has caught, sooner or later.
+trait Scope: Future<Output = Option<wgpu::Error>> + NativelySend {}
+impl<T: Future<Output = Option<wgpu::Error>> + NativelySend> Scope for T {}
+type Caught = Pin<Box<dyn Scope>>;
 
 /// How the error of a scope is told.
-type Tell = Box<dyn FnOnce(wgpu::Error) -> ExecError>;
+trait TellOf: FnOnce(wgpu::Error) -> ExecError + NativelySend {}
+impl<T: FnOnce(wgpu::Error) -> ExecError + NativelySend> TellOf for T {}
+type Tell = Box<dyn TellOf>;
 
 /// The first error and the loss of a device.
 #[derive(Debug, Default)]
@@ -62,8 +76,8 @@ impl Scopes {
     /// [`Scopes::settle`].
     pub(super) fn add(
         &mut self,
-        caught: impl Future<Output = Option<wgpu::Error>> + 'static,
-        tell: impl FnOnce(wgpu::Error) -> ExecError + 'static,
+        caught: impl Future<Output = Option<wgpu::Error>> + NativelySend + 'static,
+        tell: impl FnOnce(wgpu::Error) -> ExecError + NativelySend + 'static,
     ) -> Result<(), ExecError> {
         let mut caught: Caught = Box::pin(caught);
         match caught.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

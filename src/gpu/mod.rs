@@ -1,16 +1,16 @@
 //! Executes plans with WebGPU, natively and in the browser. `wgpu` is named in this room only.
 //!
 //! `device` opens one and catches its errors, `weights` takes the file's bytes in, `values` owns every other buffer,
-//! `pipelines` compiles shader variants, `prepared` binds a plan's steps to buffers, `run` submits them in slices, and
-//! `read` brings bytes back.
+//! `pipelines` compiles shader variants, `prepared` binds a plan's steps to buffers, `runs` submits them in slices, and
+//! `staging` brings bytes back.
 
 mod device;
 mod faults;
 mod oneshot;
 mod pipelines;
 mod prepared;
-mod read;
-mod run;
+mod runs;
+mod staging;
 mod values;
 mod weights;
 
@@ -19,14 +19,14 @@ pub use device::{AdapterReport, FoundAdapter, GpuOptions, find_adapter, probe};
 use device::Device;
 use pipelines::Pipelines;
 use prepared::Prepared;
-use read::Readback;
-use run::Run;
+use runs::{Means, Runs};
+use staging::Staging;
 use values::Values;
 use weights::Weights;
 
-use crate::kernel::Tuning;
-use crate::plan::executor::{MemoryUse, PlanId, WeightId};
-use crate::plan::{BackendInfo, BackendKind, ExecError, Executor, Extent, Plan, Progress, ValueId};
+use crate::kernel::{FusedKind, Tuning};
+use crate::plan::executor::{Finished, MemoryUse, PlanId, Submit, Ticket, WeightId};
+use crate::plan::{BackendInfo, BackendKind, ExecError, Executor, Extent, Plan, Progress, ValueId, executor};
 use crate::tensor::TensorDesc;
 
 /// Runs plans on a GPU.
@@ -38,10 +38,8 @@ pub struct GpuExecutor {
     weights: Weights,
     values: Values,
     plans: Vec<Prepared>,
-    run: Run,
-    readback: Readback,
-    /// What the last read has told.
-    fault: Option<usize>,
+    runs: Runs,
+    staging: Staging,
 }
 
 impl GpuExecutor {
@@ -64,9 +62,8 @@ impl GpuExecutor {
             weights: Weights::new(part_bytes),
             values: Values::default(),
             plans: Vec::new(),
-            run: Run::new(options.clock),
-            readback: Readback::default(),
-            fault: None,
+            runs: Runs::new(options.clock),
+            staging: Staging::default(),
             device,
         })
     }
@@ -77,19 +74,21 @@ impl GpuExecutor {
     }
 
     /// A plan with its buffers, bind groups and pipelines.
-    fn bound(&mut self, plan: &Plan, max_tokens: usize) -> Result<Prepared, ExecError> {
-        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, max_tokens)?;
+    fn bound(&mut self, plan: &Plan, largest: Extent) -> Result<Prepared, ExecError> {
+        let mut prepared = Prepared::new(&self.device, &self.weights, &mut self.values, plan, largest)?;
         prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
-        for tokens in [1, max_tokens] {
-            prepared.dispatches(
-                &self.device,
-                &mut self.pipelines,
-                &self.weights,
-                &self.tuning,
-                Extent { tokens, pos: 0 },
-            )?;
+        for extent in [Extent::tokens(1), largest] {
+            prepared.dispatches(&self.device, &mut self.pipelines, &self.weights, &self.tuning, extent)?;
         }
         Ok(prepared)
+    }
+
+    /// Submits whatever runs there are.
+    async fn submit_all(&mut self) -> Result<(), ExecError> {
+        while let Some(last) = self.runs.last() {
+            self.advance(last, f64::INFINITY).await?;
+        }
+        Ok(())
     }
 
     /// Gives the device up, as a driver reset would: every later call reports that it is lost.
@@ -113,17 +112,20 @@ impl Executor for GpuExecutor {
         MemoryUse {
             weights: self.weights.bytes(),
             states: self.values.state_bytes(),
-            scratch: self.values.scratch_bytes() + arenas + self.readback.bytes(),
+            scratch: self.values.scratch_bytes() + arenas + self.staging.bytes(),
         }
     }
 
+    fn fused(&self) -> &'static [FusedKind] {
+        &[FusedKind::NormProduct]
+    }
+
     fn clear(&mut self) {
-        self.run.stop();
+        self.runs.clear();
         self.plans.clear();
         self.weights.clear();
         self.values = Values::default();
-        self.readback = Readback::default();
-        self.fault = None;
+        self.staging = Staging::default();
         self.device.forget_errors();
     }
 
@@ -139,8 +141,8 @@ impl Executor for GpuExecutor {
         self.weights.finish(&self.device).await
     }
 
-    fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
-        let prepared = self.bound(plan, max_tokens);
+    fn prepare(&mut self, plan: &Plan, largest: Extent) -> Result<PlanId, ExecError> {
+        let prepared = self.bound(plan, largest);
         // Buffers that had to grow leave bind groups of earlier plans behind, whether or not this plan came about.
         for other in &mut self.plans {
             other.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
@@ -154,50 +156,57 @@ impl Executor for GpuExecutor {
         self.values.write_at(&self.device, name, offset, bytes)
     }
 
-    fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {
+    fn submit(&mut self, run: Submit<'_>) -> Result<Ticket, ExecError> {
         self.device.check()?;
-        let prepared = plan_of(&mut self.plans, plan)?;
-        prepared.rebind(&self.device, &mut self.pipelines, &self.weights, &self.values)?;
-        let dispatches =
-            prepared.dispatches(&self.device, &mut self.pipelines, &self.weights, &self.tuning, extent)?;
-        prepared.bind_extent(&self.device, extent);
-        self.run.start(plan, dispatches);
-        Ok(())
+        let prepared = plan_of(&self.plans, "submit", run.plan)?;
+        executor::check_run(prepared.plan(), prepared.largest(), &run)?;
+        Ok(self.runs.add(run))
     }
 
-    async fn advance(&mut self, budget_ms: f64) -> Result<Progress, ExecError> {
-        let progress = self.run.advance(&self.device, &self.pipelines, &self.plans, budget_ms).await;
+    async fn advance(&mut self, ticket: Ticket, budget_ms: f64) -> Result<Progress, ExecError> {
+        let mut means = Means {
+            device: &self.device,
+            pipelines: &mut self.pipelines,
+            weights: &self.weights,
+            values: &self.values,
+            tuning: &self.tuning,
+            plans: &mut self.plans,
+            staging: &mut self.staging,
+        };
+        let progress = self.runs.advance(&mut means, ticket, budget_ms).await;
         self.device.explain(progress).await
     }
 
-    async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
-        let prepared = plan_of(&mut self.plans, plan)?;
-        let (buffer, bytes) = prepared.readable(&self.values, value)?;
-        let word = self.values.fault();
-        let read = self.readback.read(&self.device, &mut self.run, buffer, bytes, word).await;
-        let (read, word) = self.device.explain(read).await?;
-        self.fault = position_of(word);
-        Ok(read)
+    async fn take(&mut self, ticket: Ticket) -> Result<Finished, ExecError> {
+        while self.advance(ticket, f64::INFINITY).await? == Progress::More {}
+        let taken = self.runs.take(&self.device, &mut self.staging, self.values.fault(), ticket).await;
+        let (outputs, word) = self.device.explain(taken).await?;
+        Ok(Finished { outputs, fault: position_of(word) })
     }
 
-    fn fault(&self) -> Option<usize> {
-        self.fault
+    fn cancel(&mut self, ticket: Ticket) {
+        self.runs.cancel(ticket);
+    }
+
+    async fn read_state(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
+        self.submit_all().await?;
+        let source = plan_of(&self.plans, "read_state", plan)?.state(&self.values, value)?;
+        let read = self.runs.copied(&self.device, &mut self.staging, &[source], None).await;
+        let (read, _) = self.device.explain(read).await?;
+        Ok(read.into_iter().next().unwrap_or_default())
     }
 
     async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {
-        if let Some(word) = self.values.fault() {
-            let read = self.readback.read(&self.device, &mut self.run, word, 0, Some(word)).await;
-            let (_, word) = self.device.explain(read).await?;
-            self.fault = position_of(word);
-        }
-        Ok(self.fault)
+        self.submit_all().await?;
+        let Some(word) = self.values.fault() else { return Ok(None) };
+        let read = self.runs.copied(&self.device, &mut self.staging, &[], Some(word)).await;
+        Ok(position_of(self.device.explain(read).await?.1))
     }
 
     fn forget_fault(&mut self) {
         if let Some(word) = self.values.fault() {
             self.device.queue.write_buffer(word, 0, &0u32.to_le_bytes());
         }
-        self.fault = None;
     }
 }
 
@@ -207,10 +216,11 @@ fn position_of(word: u32) -> Option<usize> {
 }
 
 /// A prepared plan by its id.
-fn plan_of(plans: &mut [Prepared], plan: PlanId) -> Result<&mut Prepared, ExecError> {
-    plans.get_mut(plan.0).ok_or_else(|| ExecError::Unknown {
-        operation: "begin",
-        what: "plan",
-        name: plan.0.to_string(),
-    })
+fn plan_of<'p>(
+    plans: &'p [Prepared],
+    operation: &'static str,
+    plan: PlanId,
+) -> Result<&'p Prepared, ExecError> {
+    let unknown = || ExecError::Unknown { operation, what: "plan", name: plan.0.to_string() };
+    plans.get(plan.0).ok_or_else(unknown)
 }

@@ -7,8 +7,7 @@ use super::pipelines::{PARAMS_STRIDE, Pipelines};
 use super::values::Values;
 use super::weights::{Part, Weights};
 use crate::kernel::{Io, Operand, Tuning};
-use crate::plan::memory;
-use crate::plan::{ExecError, Extent, Plan, Storage, ValueId};
+use crate::plan::{ExecError, Extent, Plan, Storage, ValueId, executor, memory};
 
 /// Where a dispatch happens: a step, and the part of its weight that it sees.
 struct Site {
@@ -28,7 +27,6 @@ pub(super) struct Dispatch {
 /// A plan that is ready to run.
 pub(super) struct Prepared {
     plan: Plan,
-    max_tokens: usize,
     sites: Vec<Site>,
     bind_groups: Vec<wgpu::BindGroup>,
     /// [`Values::generation`] when the bind groups were made; `None` before.
@@ -40,7 +38,7 @@ pub(super) struct Prepared {
     /// Pool slot of each temporary, by value.
     slots: Vec<Option<usize>>,
     outputs: HashMap<ValueId, wgpu::Buffer>,
-    extent: Extent,
+    largest: Extent,
 }
 
 impl Prepared {
@@ -50,9 +48,8 @@ impl Prepared {
         weights: &Weights,
         values: &mut Values,
         plan: &Plan,
-        max_tokens: usize,
+        largest: Extent,
     ) -> Result<Prepared, ExecError> {
-        let largest = Extent { tokens: max_tokens.max(1), pos: 0 };
         let mut outputs = HashMap::new();
         for index in 0..plan.values.len() {
             let id = ValueId(index as u32);
@@ -71,6 +68,8 @@ impl Prepared {
             values.ensure_fault(device)?;
         }
         let assignment = memory::assign(plan, largest);
+        #[cfg(debug_assertions)]
+        executor::check_plan(plan, &assignment, largest)?;
         let pool = values.ensure_pool(device, &assignment.buffer_bytes)?;
         let slots = assignment.buffer_of.iter().map(|buffer| buffer.map(|buffer| pool[buffer])).collect();
         let sites = sites(weights, plan)?;
@@ -79,14 +78,13 @@ impl Prepared {
         Ok(Prepared {
             arena: device.buffer("params", arena_bytes as u64, usage)?,
             plan: plan.clone(),
-            max_tokens: largest.tokens,
             sites,
             bind_groups: Vec::new(),
             bound: None,
             params: Vec::with_capacity(arena_bytes),
             slots,
             outputs,
-            extent: largest,
+            largest,
         })
     }
 
@@ -115,8 +113,8 @@ impl Prepared {
         let mut bind_groups = Vec::with_capacity(self.sites.len());
         for site in &self.sites {
             let step = &self.plan.steps[site.step];
-            let mut entries = Vec::with_capacity(step.inputs.len() + step.outputs.len() + 1);
-            for (position, &id) in step.inputs.iter().chain(&step.outputs).enumerate() {
+            let mut entries = Vec::with_capacity(step.touches().count() + 2);
+            for (position, id) in step.touches().enumerate() {
                 let part = site.part.filter(|&(split, _)| split == position).map_or(0, |(_, part)| part);
                 let buffer = self.buffer(weights, values, id, part)?;
                 entries.push(wgpu::BindGroupEntry {
@@ -137,8 +135,8 @@ impl Prepared {
                     size: wgpu::BufferSize::new(PARAMS_STRIDE as u64),
                 }),
             });
-            let written = step.outputs.len() + usize::from(noted.is_some());
-            let layout = pipelines.layout(device, step.inputs.len(), written);
+            let written = step.changes().count() + usize::from(noted.is_some());
+            let layout = pipelines.layout(device, step.reads.len(), written);
             bind_groups.push(device.handle.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(step.op.kernel().stem()),
                 layout: &layout,
@@ -165,7 +163,7 @@ impl Prepared {
             }
             Storage::Input | Storage::State => values.named(&value.name),
             Storage::Temp => {
-                let slot = self.slots.get(id.0 as usize).copied().flatten();
+                let slot = self.slots.get(id.index()).copied().flatten();
                 slot.and_then(|slot| values.pooled(slot))
             }
             Storage::Output => self.outputs.get(&id),
@@ -177,7 +175,7 @@ impl Prepared {
         })
     }
 
-    /// The dispatches of a run, whose params are kept for [`Prepared::bind_extent`]. Compiles what was not needed before.
+    /// The dispatches of a run, whose params are kept for [`Prepared::write_params`]. Compiles what was not needed before.
     pub(super) fn dispatches(
         &mut self,
         device: &Device,
@@ -186,33 +184,32 @@ impl Prepared {
         tuning: &Tuning,
         extent: Extent,
     ) -> Result<Vec<Dispatch>, ExecError> {
-        if extent.tokens == 0 || extent.tokens > self.max_tokens {
-            return Err(ExecError::Mismatch {
-                operation: "begin",
-                name: "tokens".to_owned(),
-                expected: format!("1 to {}", self.max_tokens),
-                got: extent.tokens.to_string(),
-            });
-        }
         self.params.clear();
         let mut dispatches = Vec::with_capacity(self.sites.len());
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for site in &self.sites {
             let step = &self.plan.steps[site.step];
             inputs.clear();
-            inputs.extend(step.inputs.iter().map(|&id| self.plan.operand(id, extent)));
+            inputs.extend(step.reads.iter().map(|&id| self.plan.operand(id, extent)));
             outputs.clear();
-            outputs.extend(step.outputs.iter().map(|&id| self.plan.operand(id, extent)));
+            outputs.extend(step.changes().map(|id| self.plan.operand(id, extent)));
             let mut row_start = 0;
             if let Some((split, index)) = site.part
-                && let Some(part) = part_of(weights, &self.plan, step.inputs[split], index)
+                && let Some(part) = part_of(weights, &self.plan, step.reads[split], index)
             {
-                inputs[split].rows = part.rows;
+                inputs[split] = inputs[split].with_rows(part.rows);
                 row_start = part.row_start;
             }
-            let io =
-                Io { inputs: &inputs, outputs: &outputs, tokens: extent.tokens, pos: extent.pos, row_start };
+            let io = Io { inputs: &inputs, outputs: &outputs, extent, row_start };
             let kernel = step.op.kernel();
+            let Some(shader) = step.op.shader() else {
+                return Err(ExecError::Mismatch {
+                    operation: "prepare",
+                    name: kernel.stem().to_owned(),
+                    expected: "kernels with a shader".to_owned(),
+                    got: format!("{:?}", step.op),
+                });
+            };
             let too_large = |operand: &&Operand| u32::try_from(operand.count()).is_err();
             let unfit = inputs.iter().chain(&outputs).find(too_large);
             let unfit = unfit.map(|operand| format!("operands of 32-bit indices, got {operand:?}"));
@@ -224,51 +221,73 @@ impl Prepared {
                     got: format!("{:?}", step.op),
                 });
             }
-            let variant = kernel.variant(&io, tuning);
+            let variant = shader.variant(&io, tuning);
             let written = outputs.len() + usize::from(kernel.notes_faults());
             dispatches.push(Dispatch {
                 pipeline: pipelines.index(device, variant, inputs.len(), written)?,
-                grid: kernel.grid(&io, variant),
+                grid: shader.grid(&io, variant),
                 cost: kernel.cost(&io),
             });
-            kernel.params(&io, &mut self.params);
+            shader.params(&io, &mut self.params);
             self.params.resize(dispatches.len() * PARAMS_STRIDE, 0);
         }
         Ok(dispatches)
     }
 
     /// Queues the params of the last [`Prepared::dispatches`].
-    pub(super) fn bind_extent(&mut self, device: &Device, extent: Extent) {
+    pub(super) fn write_params(&mut self, device: &Device) {
         device.queue.write_buffer(&self.arena, 0, &self.params);
-        self.extent = extent;
     }
 
-    /// An output or a state, and the bytes of it that the last run gave.
-    pub(super) fn readable<'a>(
-        &'a self,
+    /// The plan.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The largest of its runs.
+    pub(super) fn largest(&self) -> Extent {
+        self.largest
+    }
+
+    /// What a value is called.
+    pub(super) fn name(&self, id: ValueId) -> &str {
+        &self.plan.value(id).name
+    }
+
+    /// An output, and the bytes that a run gives of it.
+    pub(super) fn output(&self, id: ValueId, extent: Extent) -> Result<(&wgpu::Buffer, usize), ExecError> {
+        let buffer = self.outputs.get(&id).ok_or_else(|| ExecError::Unknown {
+            operation: "read",
+            what: "output",
+            name: format!("%{}", id.0),
+        })?;
+        Ok((buffer, self.host_bytes(id, extent)?))
+    }
+
+    /// A state, and its bytes.
+    pub(super) fn state<'a>(
+        &self,
         values: &'a Values,
         id: ValueId,
     ) -> Result<(&'a wgpu::Buffer, usize), ExecError> {
-        let value = self.plan.values.get(id.0 as usize);
-        let found = value.and_then(|value| match value.storage {
-            Storage::Output => self.outputs.get(&id),
-            Storage::State | Storage::Input => values.named(&value.name),
-            Storage::Weight | Storage::Temp => None,
-        });
-        let (Some(value), Some(buffer)) = (value, found) else {
-            return Err(ExecError::Unknown {
-                operation: "read",
-                what: "output or state",
-                name: value.map_or_else(|| format!("%{}", id.0), |value| value.name.clone()),
-            });
-        };
-        let bytes = self.plan.operand(id, self.extent).bytes();
-        let room = usize::try_from(bytes).map_err(|_| ExecError::OutOfMemory {
-            what: value.name.clone(),
+        executor::check_state(&self.plan, id)?;
+        let name = self.name(id);
+        let buffer = values.named(name).ok_or_else(|| ExecError::Unknown {
+            operation: "read",
+            what: "state",
+            name: name.to_owned(),
+        })?;
+        Ok((buffer, self.host_bytes(id, self.largest)?))
+    }
+
+    /// Bytes of a value, if the host can hold them.
+    fn host_bytes(&self, id: ValueId, extent: Extent) -> Result<usize, ExecError> {
+        let bytes = self.plan.operand(id, extent).bytes();
+        usize::try_from(bytes).map_err(|_| ExecError::OutOfMemory {
+            what: self.name(id).to_owned(),
             bytes,
             advice: "it can't be brought to the host whole",
-        });
-        Ok((buffer, room?))
+        })
     }
 }
 
@@ -284,7 +303,7 @@ fn check_weight(weights: &Weights, plan: &Plan, id: ValueId) -> Result<(), ExecE
         what: "weight",
         name: value.name.clone(),
     })?;
-    let operand = plan.operand(id, Extent { tokens: 1, pos: 0 });
+    let operand = plan.operand(id, Extent::tokens(1));
     let shape = &weight.desc.shape;
     if (weight.desc.dtype, shape.rows(), shape.cols()) != (operand.dtype, operand.rows, operand.cols) {
         return Err(ExecError::Mismatch {
@@ -306,7 +325,7 @@ fn sites(weights: &Weights, plan: &Plan) -> Result<Vec<Site>, ExecError> {
             let weight = (value.storage == Storage::Weight).then(|| weights.find(&value.name)).flatten();
             weight.map_or(1, |weight| weight.parts.len())
         };
-        let mut split = step.inputs.iter().enumerate().filter(|(_, id)| parts(id) > 1);
+        let mut split = step.reads.iter().enumerate().filter(|(_, id)| parts(id) > 1);
         match (split.next(), split.next()) {
             (None, _) => sites.push(Site { step: index, part: None }),
             (Some((position, id)), None) => {

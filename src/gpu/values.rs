@@ -82,13 +82,13 @@ impl Values {
                 buffer: device.storage(&value.name, bytes)?,
                 storage: value.storage,
                 dtype: value.dtype,
-                cols: value.cols,
+                cols: value.cols(),
                 bytes,
             };
             self.named.insert(value.name.clone(), named);
             return Ok(());
         };
-        let same = (old.storage, old.dtype, old.cols) == (value.storage, value.dtype, value.cols);
+        let same = (old.storage, old.dtype, old.cols) == (value.storage, value.dtype, value.cols());
         if !same || (value.storage == Storage::State && bytes != old.bytes) {
             return Err(ExecError::Mismatch {
                 operation: "prepare",
@@ -97,7 +97,12 @@ impl Values {
                     "{:?} of {} [_, {}] and {} bytes",
                     old.storage, old.dtype, old.cols, old.bytes
                 ),
-                got: format!("{:?} of {} [_, {}] and {bytes} bytes", value.storage, value.dtype, value.cols),
+                got: format!(
+                    "{:?} of {} [_, {}] and {bytes} bytes",
+                    value.storage,
+                    value.dtype,
+                    value.cols()
+                ),
             });
         }
         if bytes <= old.bytes {

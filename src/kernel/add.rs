@@ -2,7 +2,7 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]`; `y` `[rows, cols]` or `[1, cols]`; all F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -20,7 +20,9 @@ impl Kernel for Add {
     fn stem(&self) -> &'static str {
         "add"
     }
+}
 
+impl Reference for Add {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let y_elements = io.inputs[1].elements();
         let sum = |(i, &x): (usize, &f64)| {
@@ -33,7 +35,9 @@ impl Kernel for Add {
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         EPS32
     }
+}
 
+impl Shader for Add {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -58,7 +62,7 @@ pub fn cases() -> Vec<Case> {
             inputs: vec![CaseInput::f32(rows, cols, 4.0), CaseInput::f32(y_rows, cols, 2.0)],
             outputs: vec![Operand::new(DType::F32, rows, cols)],
             tokens: rows,
-            pos: 0,
+            keys: 0,
             weights: &[],
             caches: &[],
         })

@@ -3,7 +3,7 @@
 //!
 //! Shapes: `x` `[rows, cols]` F32; `out` `[rows, 1]` U32.
 
-use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::fold};
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -25,6 +25,12 @@ impl Kernel for Argmax {
         "argmax"
     }
 
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
+    }
+}
+
+impl Reference for Argmax {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let lowest_largest = |row: &[f64]| {
             if row.iter().any(|x| !x.is_finite()) {
@@ -44,7 +50,9 @@ impl Kernel for Argmax {
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         0.0
     }
+}
 
+impl Shader for Argmax {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -56,10 +64,6 @@ impl Kernel for Argmax {
 
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
         fold(io.inputs[0].rows)
-    }
-
-    fn cost(&self, io: &Io<'_>) -> u64 {
-        io.inputs[0].count()
     }
 }
 
@@ -76,7 +80,7 @@ pub fn cases() -> Vec<Case> {
                 inputs: vec![CaseInput { operand: Operand::new(DType::F32, rows, cols), fill }],
                 outputs: vec![Operand::new(DType::U32, rows, 1)],
                 tokens: rows,
-                pos: 0,
+                keys: 0,
                 weights: &[],
                 caches: &[],
             });

@@ -1,6 +1,6 @@
-//! Scaled dot-product attention of `tokens` queries over a key and a value cache, causal.
+//! Scaled dot-product attention of `tokens` queries over the key and the value cache of a sequence, causal.
 //!
-//! For head `h` of the query at position `p = pos + t`, with `g = h / (heads / kv_heads)` its key-value head:
+//! For head `h` of the query of row `t`, at position `p = rows[t].position`, with `g = h / (heads / kv_heads)` its key-value head:
 //!
 //! `out[t, h] = Σ_j softmax_j(scale · q[t, h] · k[g, j]) v[g, j]`, over the positions `j` with
 //! `p - window < j <= p` (all `0 <= j <= p` without a window).
@@ -8,11 +8,13 @@
 //! Position `j` lies in slot `j mod slots` of the cache; the caller keeps `slots` large enough that no position a query of
 //! this run may see has been overwritten: at least `window + tokens - 1` slots for a window.
 //!
-//! Shapes: `q`, `out` `[tokens, heads · head_dim]` F32; `k`, `v` `[kv_heads · slots, head_dim]` F32 or F16.
+//! Shapes: `q`, `out` `[tokens, heads · head_dim]` F32; `k`, `v` `[kv_heads, slots, head_dim]` F32 or F16; `rows` `[tokens, 4]` U32
+//! ([`Row`](super::facts::Row)).
 //! Softmax is computed online (Milakov and Gimelshein 2018, arXiv 1805.02867) with a finite lowest maximum, so that a
 //! masked tile never computes `exp(-inf - -inf)`.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::facts::Row;
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -57,8 +59,6 @@ params! {
     slots: u32,
     /// Tokens of the run.
     tokens: u32,
-    /// Position of the first of them.
-    pos: u32,
     /// Positions that a query sees, itself included.
     window: u32,
     /// Factor on the scores.
@@ -70,13 +70,28 @@ impl Kernel for Attention {
         "attention"
     }
 
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        let visible = io.extent.keys.min(self.window.unwrap_or(usize::MAX));
+        io.outputs[0].count() * visible as u64 * 2
+    }
+
+    fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
+        let fits = self.head_dim.is_multiple_of(4) && (4..=Attention::MAX_HEAD_DIM).contains(&self.head_dim);
+        (!fits).then(|| {
+            format!("heads of a width up to {} that 4 divides, got {}", Attention::MAX_HEAD_DIM, self.head_dim)
+        })
+    }
+}
+
+impl Reference for Attention {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let (q, k, v) = (inputs[0], inputs[1], inputs[2]);
-        let slots = io.inputs[1].rows / self.kv_heads;
+        let slots = io.inputs[1].outer[2];
+        let rows = inputs[3];
         let dim = self.head_dim;
         let mut out = vec![Judged::default(); io.outputs[0].elements()];
-        for t in 0..io.tokens {
-            let p = io.pos + t;
+        for t in 0..io.extent.tokens {
+            let p = rows[t * Row::COLS + Row::POSITION] as usize;
             for h in 0..self.heads {
                 let g = h / (self.heads / self.kv_heads);
                 let query = &q[(t * self.heads + h) * dim..][..dim];
@@ -110,9 +125,11 @@ impl Kernel for Attention {
         let largest_score = self.head_dim as f64 * f64::from(self.scale);
         let score_error = gamma(self.head_dim + 2) * largest_score;
         let exp_error = (3.0 + 4.0 * largest_score) * 2.0 * EPS32;
-        2.0 * (score_error + exp_error) + gamma(2 * (io.pos + io.tokens) + 4)
+        2.0 * (score_error + exp_error) + gamma(2 * io.extent.keys + 4)
     }
+}
 
+impl Shader for Attention {
     fn variant(&self, io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant { kv: Some(io.inputs[1].dtype), ..Variant::plain(self.stem()) }
     }
@@ -122,9 +139,8 @@ impl Kernel for Attention {
             heads: self.heads as u32,
             group: (self.heads / self.kv_heads) as u32,
             quads: (self.head_dim / 4) as u32,
-            slots: (io.inputs[1].rows / self.kv_heads) as u32,
-            tokens: io.tokens as u32,
-            pos: io.pos as u32,
+            slots: io.inputs[1].outer[2] as u32,
+            tokens: io.extent.tokens as u32,
             window: self.window.map_or(u32::MAX, |window| u32::try_from(window).unwrap_or(u32::MAX)),
             scale: self.scale,
         };
@@ -132,26 +148,13 @@ impl Kernel for Attention {
     }
 
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
-        fold(io.tokens * self.heads)
-    }
-
-    fn cost(&self, io: &Io<'_>) -> u64 {
-        let end = io.pos + io.tokens;
-        let visible = end.min(self.window.unwrap_or(end));
-        io.outputs[0].count() * visible as u64 * 2
-    }
-
-    fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
-        let fits = self.head_dim.is_multiple_of(4) && (4..=Attention::MAX_HEAD_DIM).contains(&self.head_dim);
-        (!fits).then(|| {
-            format!("heads of a width up to {} that 4 divides, got {}", Attention::MAX_HEAD_DIM, self.head_dim)
-        })
+        fold(io.extent.tokens * self.heads)
     }
 }
 
 /// Heads 1 to 8 and grouped, widths to 256, windows whose ring has wrapped, one token and many, both cache types.
 pub fn cases() -> Vec<Case> {
-    // (heads, kv_heads, head_dim, window, slots, tokens, pos)
+    // (heads, kv_heads, head_dim, window, slots, tokens, position of the first)
     let shapes = [
         (1, 1, 4, None, 1, 1, 0),
         (1, 1, 32, None, 8, 5, 0),
@@ -166,16 +169,19 @@ pub fn cases() -> Vec<Case> {
     ];
     let mut cases = Vec::new();
     for (heads, kv_heads, head_dim, window, slots, tokens, pos) in shapes {
-        for cache in [DType::F32, DType::F16] {
+        // Rows in the order of their positions, as a prompt has them; where the cache holds all, also the other way round.
+        let orders: &[(usize, i32)] =
+            if tokens > 1 && pos + tokens <= slots { &[(pos, 1), (pos + tokens - 1, -1)] } else { &[(pos, 1)] };
+        for (cache, &(first, step)) in [DType::F32, DType::F16].into_iter().flat_map(|cache| orders.iter().map(move |order| (cache, order))) {
             let scale = 1.0 / (head_dim as f32).sqrt();
-            let kv = Operand::new(cache, kv_heads * slots, head_dim);
+            let kv = Operand::shaped(cache, &[kv_heads, slots], head_dim);
             let kv = CaseInput { operand: kv, fill: Fill::Uniform(1.0) };
             cases.push(Case {
                 op: Attention { heads, kv_heads, head_dim, window, scale }.into(),
-                inputs: vec![CaseInput::f32(tokens, heads * head_dim, 1.0), kv.clone(), kv],
+                inputs: vec![CaseInput::f32(tokens, heads * head_dim, 1.0), kv.clone(), kv, CaseInput::rows(tokens, first, step)],
                 outputs: vec![Operand::new(DType::F32, tokens, heads * head_dim)],
                 tokens,
-                pos,
+                keys: pos + tokens,
                 weights: &[],
                 caches: &[1, 2],
             });

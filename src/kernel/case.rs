@@ -1,6 +1,7 @@
 //! Cases: a kernel with shapes and reproducible data, made the same way for every test, browser and benchmark.
 
-use super::{Io, Op, Operand};
+use super::facts::{Row, Segment};
+use super::{Extent, Io, Op, Operand};
 use crate::tensor::DType;
 
 /// How an input gets its numbers.
@@ -19,8 +20,12 @@ pub enum Fill {
     /// As [`Fill::Uniform`]`(scale)`, but for the number in the middle, which is no number but the second (NaN, an infinity). Of a
     /// quantised operand the scale of the block in the middle is that.
     Spoilt(f32, f32),
-    /// First row and end of the sequence of each row: sequences of 1 to so many rows follow each other, the longest first.
-    Spans(usize),
+    /// Facts of rows whose positions begin at the first number and grow by the second.
+    Rows(usize, i32),
+    /// Facts of rows of sequences of 1 to so many rows that follow each other, the longest first.
+    Sequences(usize),
+    /// First row and end of those sequences, of so many rows in all, then segments without rows.
+    Packed(usize, usize),
     /// First row and end of each of the operand's rows as segments, of near equal lengths, of so many rows in all.
     Segments(usize),
 }
@@ -39,6 +44,11 @@ impl CaseInput {
     pub const fn f32(rows: usize, cols: usize, scale: f32) -> Self {
         CaseInput { operand: Operand::new(DType::F32, rows, cols), fill: Fill::Uniform(scale) }
     }
+
+    /// Facts of rows whose positions begin at `first` and grow by `step`.
+    pub const fn rows(tokens: usize, first: usize, step: i32) -> Self {
+        CaseInput { operand: Operand::new(DType::U32, tokens, Row::COLS), fill: Fill::Rows(first, step) }
+    }
 }
 
 /// A kernel, shapes and data.
@@ -52,8 +62,8 @@ pub struct Case {
     pub outputs: Vec<Operand>,
     /// Number of tokens of the run.
     pub tokens: usize,
-    /// Position of the first.
-    pub pos: usize,
+    /// Keys that a row of it sees at most; 0 where it sees none.
+    pub keys: usize,
     /// Indices of inputs that are weights: uploaded, repacked and split as a model's are.
     pub weights: &'static [usize],
     /// Indices of inputs that are caches.
@@ -71,7 +81,12 @@ impl Case {
             _ => None,
         });
         let spoilt = spoilt.unwrap_or_default();
-        format!("{:?} {} -> {} at {}{spoilt}", self.op, inputs.join(" "), outputs.join(" "), self.pos)
+        format!("{:?} {} -> {} with {} keys{spoilt}", self.op, inputs.join(" "), outputs.join(" "), self.keys)
+    }
+
+    /// The symbols of its run.
+    pub fn extent(&self) -> Extent {
+        Extent { keys: self.keys, ..Extent::tokens(self.tokens) }
     }
 
     /// Whether one of its numbers is none.
@@ -93,7 +108,7 @@ impl Case {
     /// The operands as the kernel sees them, undivided.
     pub fn with_io<R>(&self, run: impl FnOnce(&Io<'_>) -> R) -> R {
         let inputs: Vec<Operand> = self.inputs.iter().map(|i| i.operand).collect();
-        run(&Io { inputs: &inputs, outputs: &self.outputs, tokens: self.tokens, pos: self.pos, row_start: 0 })
+        run(&Io { inputs: &inputs, outputs: &self.outputs, extent: self.extent(), row_start: 0 })
     }
 }
 
@@ -147,16 +162,26 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                 bytes.extend(id.to_le_bytes());
             }
         }
-        (DType::U32, Fill::Spans(longest)) => {
-            let (mut first, mut length) = (0, longest);
-            while first < operand.rows {
-                let end = (first + length).min(operand.rows);
-                for bound in std::iter::repeat_n([first, end], end - first).flatten() {
-                    bytes.extend((bound as u32).to_le_bytes());
-                }
-                first = end;
-                length = 1 + (rng.next_u64() % longest as u64) as usize;
+        (DType::U32, Fill::Rows(first, step)) => {
+            for t in 0..operand.rows {
+                let position = (first as i64 + t as i64 * i64::from(step)).max(0) as u32;
+                let row = Row { token: t as u32, position, sequence: 0, slot: position };
+                bytes.extend(bytemuck::bytes_of(&row));
             }
+        }
+        (DType::U32, Fill::Sequences(longest)) => {
+            for (sequence, segment) in packed(operand.rows, longest).iter().enumerate() {
+                for token in segment.first..segment.end {
+                    let position = token - segment.first;
+                    let row = Row { token, position, sequence: sequence as u32, slot: 0 };
+                    bytes.extend(bytemuck::bytes_of(&row));
+                }
+            }
+        }
+        (DType::U32, Fill::Packed(longest, rows)) => {
+            let mut segments = packed(rows, longest);
+            segments.resize(operand.rows, Segment::default());
+            bytes.extend(bytemuck::cast_slice::<Segment, u8>(&segments));
         }
         (DType::U32, Fill::Segments(rows)) => {
             // In 64 bits: in a browser the product of two extents overflows a `usize`.
@@ -184,7 +209,9 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
                     Fill::Uniform(scale) => rng.next_unit() * scale,
                     Fill::Ids(_)
                     | Fill::Rotations
-                    | Fill::Spans(_)
+                    | Fill::Rows(..)
+                    | Fill::Sequences(_)
+                    | Fill::Packed(..)
                     | Fill::Segments(_)
                     | Fill::Spoilt(..) => 0.0,
                 };
@@ -198,12 +225,25 @@ pub fn fill(operand: Operand, how: Fill, seed: u64) -> Vec<u8> {
         (dtype, how) => {
             let scale = match how {
                 Fill::Uniform(scale) | Fill::Constant(scale) | Fill::Coarse(scale) => scale,
-                Fill::Ids(_) | Fill::Rotations | Fill::Spans(_) | Fill::Segments(_) | Fill::Spoilt(..) => 1.0,
+                _ => 1.0,
             };
             random_blocks(dtype, elements / dtype.block_elements(), scale, &mut rng, &mut bytes);
         }
     }
     bytes
+}
+
+/// Sequences of 1 to `longest` rows that follow each other, the longest first, of `rows` in all.
+pub fn packed(rows: usize, longest: usize) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let (mut first, mut length) = (0, longest);
+    while first < rows {
+        let end = (first + length).min(rows);
+        segments.push(Segment { first: first as u32, end: end as u32 });
+        first = end;
+        length = 1 + (7 * segments.len() + 3) % longest;
+    }
+    segments
 }
 
 /// Puts `number` into the block in the middle: as the element of a plain type, as the scale of a quantised one.

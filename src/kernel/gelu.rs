@@ -6,7 +6,7 @@
 //! Executors compute `erf(u)` as `u · P(u²) / Q(u²)` with `u` held within ±[`CLAMP`], where it rounds to ±1: no branch and no
 //! exponential. The coefficients are a least-squares fit, reweighted towards the largest error; in f32 it errs by 5e-7 at most.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -44,7 +44,9 @@ impl Kernel for Gelu {
     fn stem(&self) -> &'static str {
         "gelu"
     }
+}
 
+impl Reference for Gelu {
     fn reference(&self, _io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let element = |&x: &f64| {
             let value = 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2));
@@ -58,7 +60,9 @@ impl Kernel for Gelu {
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         2.5e-7 + 4.0 * EPS32
     }
+}
 
+impl Shader for Gelu {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -81,7 +85,7 @@ pub fn cases() -> Vec<Case> {
             inputs: vec![CaseInput::f32(rows, cols, scale)],
             outputs: vec![Operand::new(DType::F32, rows, cols)],
             tokens: rows,
-            pos: 0,
+            keys: 0,
             weights: &[],
             caches: &[],
         })

@@ -5,7 +5,7 @@
 //!
 //! Shapes: all `[rows, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// The function that the gate goes through.
@@ -48,7 +48,9 @@ impl Kernel for Glu {
     fn stem(&self) -> &'static str {
         "glu"
     }
+}
 
+impl Reference for Glu {
     fn reference(&self, _io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let element = |(&gate, &up): (&f64, &f64)| Judged {
             value: self.activation.reference(gate) * up,
@@ -63,7 +65,9 @@ impl Kernel for Glu {
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         64.0 * EPS32
     }
+}
 
+impl Shader for Glu {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -93,7 +97,7 @@ pub fn cases() -> Vec<Case> {
                 inputs: vec![CaseInput::f32(rows, cols, scale), CaseInput::f32(rows, cols, 2.0)],
                 outputs: vec![Operand::new(DType::F32, rows, cols)],
                 tokens: rows,
-                pos: 0,
+                keys: 0,
                 weights: &[],
                 caches: &[],
             });

@@ -2,7 +2,7 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -23,7 +23,9 @@ impl Kernel for L2Norm {
     fn stem(&self) -> &'static str {
         "l2_norm"
     }
+}
 
+impl Reference for L2Norm {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let mut out = Vec::with_capacity(io.outputs[0].elements());
         for x in inputs[0].chunks_exact(io.inputs[0].cols) {
@@ -38,7 +40,9 @@ impl Kernel for L2Norm {
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[0].cols + 2) / 2.0 + 14.0 * EPS32
     }
+}
 
+impl Shader for L2Norm {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -60,7 +64,7 @@ pub fn cases() -> Vec<Case> {
         inputs: vec![CaseInput { operand: Operand::new(DType::F32, rows, cols), fill }],
         outputs: vec![Operand::new(DType::F32, rows, cols)],
         tokens: rows,
-        pos: 0,
+        keys: 0,
         weights: &[],
         caches: &[],
     };

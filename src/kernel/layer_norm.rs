@@ -3,7 +3,7 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]`, `w`, `b` `[1, cols]`, F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -26,7 +26,9 @@ impl Kernel for LayerNorm {
     fn stem(&self) -> &'static str {
         "layer_norm"
     }
+}
 
+impl Reference for LayerNorm {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let cols = io.inputs[0].cols;
         let mut out = Vec::with_capacity(io.outputs[0].elements());
@@ -49,7 +51,9 @@ impl Kernel for LayerNorm {
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         3.0 * gamma(io.inputs[0].cols + 2) + 10.0 * EPS32
     }
+}
 
+impl Shader for LayerNorm {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -78,7 +82,7 @@ pub fn cases() -> Vec<Case> {
             ],
             outputs: vec![Operand::new(DType::F32, rows, cols)],
             tokens: rows,
-            pos: 0,
+            keys: 0,
             weights: &[],
             caches: &[],
         })

@@ -3,7 +3,8 @@
 //! Shapes: `x` `[tokens, k]` F32; `w` `[n, k]` of any weight type, rows of whole blocks; `out` `[tokens, n]` F32.
 //! Bound in parts, a dispatch writes the columns `row_start..row_start + part rows` of `out`.
 
-use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::tuning::Schedule;
+use super::{Case, CaseInput, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -25,11 +26,26 @@ params! {
     blocks: u32,
 }
 
+impl MatMul {
+    /// Workgroups of a product of so many rows of a weight and tokens.
+    pub(super) fn workgroups(rows: usize, tokens: usize, schedule: Option<Schedule>) -> [u32; 3] {
+        let (tile_rows, tile_tokens) = schedule.map_or((1, 1), Schedule::tile);
+        let [x, y, _] = fold(rows.div_ceil(tile_rows));
+        [x, y, tokens.div_ceil(tile_tokens) as u32]
+    }
+}
+
 impl Kernel for MatMul {
     fn stem(&self) -> &'static str {
         "matmul"
     }
 
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].rows as u64 * io.inputs[1].count()
+    }
+}
+
+impl Reference for MatMul {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let k = io.inputs[0].cols;
         let mut out = Vec::with_capacity(io.outputs[0].elements());
@@ -50,15 +66,12 @@ impl Kernel for MatMul {
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[0].cols + 4)
     }
+}
 
+impl Shader for MatMul {
     fn variant(&self, io: &Io<'_>, tuning: &Tuning) -> Variant {
-        let few = io.inputs[0].rows <= tuning.few_tokens;
-        let schedule = if few { tuning.matmul_few } else { tuning.matmul_many };
-        Variant {
-            weight: Some(io.inputs[1].dtype),
-            schedule: Some(schedule),
-            ..Variant::plain(self.stem())
-        }
+        let schedule = Some(tuning.product(io.inputs[0].rows));
+        Variant { weight: Some(io.inputs[1].dtype), schedule, ..Variant::plain(self.stem()) }
     }
 
     fn params(&self, io: &Io<'_>, out: &mut Vec<u8>) {
@@ -74,19 +87,8 @@ impl Kernel for MatMul {
         out.extend(bytemuck::bytes_of(&params));
     }
 
-    /// Rows and tokens of one workgroup: the constants at the head of each schedule.
     fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3] {
-        let (rows, tokens) = match variant.schedule {
-            Some("matvec") => (4, 4),
-            Some("row") => (64, 4),
-            _ => (64, 64),
-        };
-        let [x, y, _] = fold(io.inputs[1].rows.div_ceil(rows));
-        [x, y, io.inputs[0].rows.div_ceil(tokens) as u32]
-    }
-
-    fn cost(&self, io: &Io<'_>) -> u64 {
-        io.inputs[0].rows as u64 * io.inputs[1].count()
+        MatMul::workgroups(io.inputs[1].rows, io.inputs[0].rows, variant.schedule)
     }
 }
 
@@ -104,7 +106,7 @@ pub fn cases() -> Vec<Case> {
         ],
         outputs: vec![Operand::new(DType::F32, tokens, n)],
         tokens,
-        pos: 0,
+        keys: 0,
         weights: &[1],
         caches: &[],
     };

@@ -3,7 +3,7 @@
 //!
 //! Shapes: `x` `[rows, cols]` F32; `segments` `[count, 2]` U32, first row and end of each; `out` `[count, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::grid_of};
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -22,6 +22,12 @@ impl Kernel for MeanPool {
         "mean_pool"
     }
 
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count() + io.outputs[0].count()
+    }
+}
+
+impl Reference for MeanPool {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let cols = io.inputs[0].cols;
         let mut out = vec![Judged::default(); io.outputs[0].elements()];
@@ -40,7 +46,9 @@ impl Kernel for MeanPool {
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[0].rows) + 4.0 * EPS32
     }
+}
 
+impl Shader for MeanPool {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -52,10 +60,6 @@ impl Kernel for MeanPool {
 
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
         grid_of(io.outputs[0].elements(), 64)
-    }
-
-    fn cost(&self, io: &Io<'_>) -> u64 {
-        io.inputs[0].count() + io.outputs[0].count()
     }
 }
 
@@ -74,7 +78,7 @@ pub fn cases() -> Vec<Case> {
                 ],
                 outputs: vec![Operand::new(DType::F32, count, cols)],
                 tokens: rows,
-                pos: 0,
+                keys: 0,
                 weights: &[],
                 caches: &[],
             }

@@ -2,21 +2,25 @@
 //! every executor, and the cases that every test and benchmark goes through.
 //!
 //! A kernel reads its inputs and writes its outputs; it knows nothing of plans, models or devices. Adding one is a
-//! `shaders/<stem>.wgsl`, a `src/kernel/<stem>.rs` and one line in the list at the end of this file.
+//! `shaders/<stem>.wgsl`, a `src/kernel/<stem>.rs` and one line in the list at the end of this file. What several of them do at once is
+//! in `fused/`.
 
 pub mod case;
+pub mod facts;
+pub mod fused;
 pub mod params;
 pub mod shader;
 pub mod tuning;
 
 use crate::tensor::DType;
 pub use case::{Case, CaseInput, Fill};
+pub use fused::{Fused, FusedKind, Part, PartStep};
 pub use shader::Variant;
 pub use tuning::Tuning;
 
 /// What an operand looks like while a step runs: symbols are bound, so `rows` is a number.
 ///
-/// A cache of shape `[kv_heads, slots, head_dim]` has `kv_heads * slots` rows.
+/// A cache of dimensions `[kv_heads, slots, head_dim]` has `kv_heads * slots` rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operand {
     /// Element type.
@@ -25,12 +29,30 @@ pub struct Operand {
     pub rows: usize,
     /// Elements of a row.
     pub cols: usize,
+    /// The dimensions that make up the rows, slowest first, with ones in front: `[1, kv_heads, slots]` of a cache.
+    pub outer: [usize; 3],
 }
 
 impl Operand {
     /// An operand of `rows` rows of `cols` elements.
     pub const fn new(dtype: DType, rows: usize, cols: usize) -> Self {
-        Operand { dtype, rows, cols }
+        Operand { dtype, rows, cols, outer: [1, 1, rows] }
+    }
+
+    /// An operand of any number of dimensions, the last one being `cols`; of more than three before it the first ones count as one.
+    pub fn shaped(dtype: DType, outer: &[usize], cols: usize) -> Self {
+        let mut shaped = Operand::new(dtype, 1, cols);
+        for (at, &count) in outer.iter().rev().enumerate() {
+            let place = &mut shaped.outer[2_usize.saturating_sub(at)];
+            *place = if at < 3 { count } else { place.saturating_mul(count) };
+            shaped.rows = shaped.rows.saturating_mul(count);
+        }
+        shaped
+    }
+
+    /// A part of it that has so many rows.
+    pub const fn with_rows(self, rows: usize) -> Self {
+        Operand { rows, outer: [1, 1, rows], ..self }
     }
 
     /// Number of elements. In 64 bits everywhere: in a browser an address has 32.
@@ -54,6 +76,26 @@ impl Operand {
     }
 }
 
+/// The symbols of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows of the run, one a token; at least 1.
+    pub tokens: usize,
+    /// Rows that the host wants the outcome of.
+    pub wanted: usize,
+    /// Sequences that the rows belong to.
+    pub sequences: usize,
+    /// An upper bound of the keys that any row sees: what work is judged by.
+    pub keys: usize,
+}
+
+impl Extent {
+    /// So many tokens of one sequence, from its beginning on, of which the outcome of one is wanted.
+    pub const fn tokens(tokens: usize) -> Self {
+        Extent { tokens, wanted: 1, sequences: 1, keys: tokens }
+    }
+}
+
 /// Everything a dispatch depends on beside the kernel's own attributes.
 #[derive(Clone, Debug)]
 pub struct Io<'a> {
@@ -61,10 +103,8 @@ pub struct Io<'a> {
     pub inputs: &'a [Operand],
     /// Outputs, bound after the inputs.
     pub outputs: &'a [Operand],
-    /// Number of tokens in this run.
-    pub tokens: usize,
-    /// Position of the first of them in the sequence.
-    pub pos: usize,
+    /// The symbols of the run.
+    pub extent: Extent,
     /// First row of the weight operand that this dispatch sees: a tensor over the binding limit is bound in parts,
     /// and `inputs` then holds the part's rows. 0 everywhere else.
     pub row_start: usize,
@@ -79,27 +119,10 @@ pub struct Judged {
     pub magnitude: f64,
 }
 
-/// What every kernel file provides.
+/// What every operation of a plan is to those who schedule it.
 pub trait Kernel {
-    /// Stem of the shader file and of the module.
+    /// Stem of its file, and of its shader's where it has one.
     fn stem(&self) -> &'static str;
-
-    /// Plain loops in f64. `inputs` are dequantised, row-major; for an output that is also read (a cache),
-    /// `before` holds its content before the step. Returns one vector an output.
-    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], before: &[&[f64]]) -> Vec<Vec<Judged>>;
-
-    /// Relative error allowed, in units of [`Judged::magnitude`]. Derived from the number of f32 roundings on the way
-    /// to one element, not from what executors happen to reach.
-    fn tolerance(&self, io: &Io<'_>) -> f64;
-
-    /// The shader that a dispatch of this shape runs.
-    fn variant(&self, io: &Io<'_>, tuning: &Tuning) -> Variant;
-
-    /// Appends the bytes of the shader's `Params`.
-    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>);
-
-    /// Workgroups of a dispatch.
-    fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3];
 
     /// Rough amount of work in multiply-adds or elements moved, from which executors size their submits: far over 2^32 for the logits of
     /// some rows.
@@ -113,10 +136,43 @@ pub trait Kernel {
         false
     }
 
-    /// What of this shape the shader can't do, if anything.
+    /// Whether of its weights only the rows are read that its ids name.
+    fn looks_up(&self) -> bool {
+        false
+    }
+
+    /// What of this shape can't be done, if anything.
     fn unsupported(&self, _io: &Io<'_>) -> Option<String> {
         None
     }
+}
+
+/// The mathematics of a primitive kernel: what judges every executor.
+pub trait Reference: Kernel {
+    /// Plain loops in f64. `inputs` are dequantised, row-major; for an output that is also read (a cache),
+    /// `before` holds its content before the step. Returns one vector an output.
+    fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], before: &[&[f64]]) -> Vec<Vec<Judged>>;
+
+    /// Relative error allowed, in units of [`Judged::magnitude`]. Derived from the number of f32 roundings on the way
+    /// to one element, not from what executors happen to reach.
+    fn tolerance(&self, io: &Io<'_>) -> f64;
+
+    /// Steps that give the gradients of what it reads from those of what it writes ([`Part::Gradient`]). None yet: training brings them.
+    fn vjp(&self) -> Vec<PartStep> {
+        Vec::new()
+    }
+}
+
+/// A kernel as a shader.
+pub trait Shader: Kernel {
+    /// The shader that a dispatch of this shape runs.
+    fn variant(&self, io: &Io<'_>, tuning: &Tuning) -> Variant;
+
+    /// Appends the bytes of the shader's `Params`.
+    fn params(&self, io: &Io<'_>, out: &mut Vec<u8>);
+
+    /// Workgroups of a dispatch.
+    fn grid(&self, io: &Io<'_>, variant: Variant) -> [u32; 3];
 }
 
 /// Unit roundoff of f32.
@@ -133,39 +189,102 @@ macro_rules! kernels {
     ($($(#[$doc:meta])* $module:ident :: $Type:ident,)*) => {
         $(pub mod $module;)*
 
-        /// One operation of a plan: a kernel with its attributes.
+        /// A kernel with its mathematics and its attributes: what models are built of.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Op {
+        pub enum Primitive {
             $($(#[$doc])* $Type($module::$Type),)*
         }
 
-        impl Op {
-            /// The kernel behind the operation.
+        impl Primitive {
+            /// Who schedules it.
             pub fn kernel(&self) -> &dyn Kernel {
-                match self { $(Op::$Type(kernel) => kernel,)* }
+                match self { $(Primitive::$Type(kernel) => kernel,)* }
+            }
+
+            /// Its shader.
+            pub fn shader(&self) -> &dyn Shader {
+                match self { $(Primitive::$Type(kernel) => kernel,)* }
+            }
+
+            /// Its mathematics.
+            pub fn reference(&self) -> &dyn Reference {
+                match self { $(Primitive::$Type(kernel) => kernel,)* }
             }
         }
 
-        $(impl From<$module::$Type> for Op {
-            fn from(kernel: $module::$Type) -> Op { Op::$Type(kernel) }
+        $(impl From<$module::$Type> for Primitive {
+            fn from(kernel: $module::$Type) -> Primitive { Primitive::$Type(kernel) }
         })*
 
-        /// Stem and unexpanded shader of every kernel.
-        pub const SHADERS: &[(&str, &str)] = &[
+        $(impl From<$module::$Type> for Op {
+            fn from(kernel: $module::$Type) -> Op { Op::Primitive(Primitive::$Type(kernel)) }
+        })*
+
+        /// Stem and unexpanded shader of every primitive kernel.
+        const PRIMITIVE_SHADERS: &[(&str, &str)] = &[
             $((stringify!($module), include_str!(concat!("../../shaders/", stringify!($module), ".wgsl"))),)*
         ];
 
-        /// Stem of every kernel and the layout of its shader's `Params`.
-        pub const PARAMS: &[(&str, params::Layout)] = &[$((stringify!($module), $module::Params::LAYOUT),)*];
+        /// Stem of every primitive kernel and the layout of its shader's `Params`.
+        const PRIMITIVE_PARAMS: &[(&str, params::Layout)] = &[$((stringify!($module), $module::Params::LAYOUT),)*];
 
-        /// The cases of every kernel, then those with a number that is none: the forward test, the browser test and the benchmark go through this one list.
+        /// The cases of every primitive kernel, then those with a number that is none, then those of fused ones: the forward test, the
+        /// browser test and the benchmark go through this one list.
         pub fn all_cases() -> Vec<Case> {
             let mut cases = Vec::new();
             $(cases.extend($module::cases());)*
+            let fused = fused::cases();
             cases.extend(case::spoilt(&cases));
+            cases.extend(case::spoilt(&fused));
+            cases.extend(fused);
             cases
         }
     };
+}
+
+/// One operation of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// A kernel that every executor has.
+    Primitive(Primitive),
+    /// Several of them at once, which only executors that list it have.
+    Fused(Fused),
+}
+
+impl Op {
+    /// Who schedules it.
+    pub fn kernel(&self) -> &dyn Kernel {
+        match self {
+            Op::Primitive(primitive) => primitive.kernel(),
+            Op::Fused(fused) => fused.kernel(),
+        }
+    }
+
+    /// Its shader; a fused one may have none.
+    pub fn shader(&self) -> Option<&dyn Shader> {
+        match self {
+            Op::Primitive(primitive) => Some(primitive.shader()),
+            Op::Fused(fused) => fused.shader(),
+        }
+    }
+
+    /// The kernel, if it is a primitive one.
+    pub fn primitive(&self) -> Option<&Primitive> {
+        match self {
+            Op::Primitive(primitive) => Some(primitive),
+            Op::Fused(_) => None,
+        }
+    }
+}
+
+/// Stem and unexpanded shader of every kernel that has one.
+pub fn shaders() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRIMITIVE_SHADERS.iter().chain(fused::SHADERS).copied()
+}
+
+/// Stem of every kernel with a shader, and the layout of its `Params`.
+pub fn params() -> impl Iterator<Item = (&'static str, params::Layout)> {
+    PRIMITIVE_PARAMS.iter().chain(fused::PARAMS).copied()
 }
 
 kernels! {
@@ -179,6 +298,8 @@ kernels! {
     embedding::Embedding,
     /// Attention without a mask over sequences packed one behind the other.
     encoder_attention::EncoderAttention,
+    /// Rows of an operand by their index.
+    gather::Gather,
     /// Gaussian error linear unit.
     gelu::Gelu,
     /// Gated linear unit: activation of one operand times the other.
@@ -187,8 +308,6 @@ kernels! {
     kv_write::KvWrite,
     /// Rows of length 1.
     l2_norm::L2Norm,
-    /// The last row of an operand.
-    last_row::LastRow,
     /// Layer normalisation.
     layer_norm::LayerNorm,
     /// Matrix product with a weight of any type.

@@ -4,7 +4,7 @@
 //! Shapes: `x`, `out` `[rows, cols]`, `w` `[1, g]`, F32; `g` divides `cols`. A whole row is one group for a layer's norm; a head
 //! is one for QK-norm.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -27,7 +27,9 @@ impl Kernel for RmsNorm {
     fn stem(&self) -> &'static str {
         "rms_norm"
     }
+}
 
+impl Reference for RmsNorm {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let group = io.inputs[1].cols;
         let mut out = Vec::with_capacity(io.outputs[0].elements());
@@ -48,7 +50,9 @@ impl Kernel for RmsNorm {
     fn tolerance(&self, io: &Io<'_>) -> f64 {
         gamma(io.inputs[1].cols + 2) / 2.0 + 10.0 * EPS32
     }
+}
 
+impl Shader for RmsNorm {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -75,7 +79,7 @@ pub fn cases() -> Vec<Case> {
             inputs: vec![CaseInput::f32(rows, cols, 3.0), CaseInput::f32(1, group, 2.0)],
             outputs: vec![Operand::new(DType::F32, rows, cols)],
             tokens: rows,
-            pos: 0,
+            keys: 0,
             weights: &[],
             caches: &[],
         })

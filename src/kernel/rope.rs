@@ -1,12 +1,13 @@
 //! Rotary position embedding (Su et al. 2021, arXiv 2104.09864): pair `i` of each head turns by the angle of its position.
 //!
-//! `(a, b) -> (a cos - b sin, a sin + b cos)`, with cos and sin from row `pos + t` of a table that the host computes in f64.
+//! `(a, b) -> (a cos - b sin, a sin + b cos)`, with cos and sin from row `rows[t].position` of a table that the host computes in f64.
 //! [`Pairing::Halves`] pairs element `i` with `i + pairs` (GPT-NeoX: Gemma, Qwen), [`Pairing::Neighbours`] pairs `2i` with
 //! `2i + 1` (Llama as GGUF stores it). Elements of a head after the pairs are copied.
 //!
-//! Shapes: `x`, `out` `[tokens, heads · head_dim]`; `table` `[context, 2 · pairs]`, cos and sin alternating; F32.
+//! Shapes: `x`, `out` `[tokens, heads · head_dim]`; `table` `[context, 2 · pairs]`, cos and sin alternating; F32; `rows` `[tokens, 4]` U32.
 
-use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Operand, Tuning, Variant, params::params, shader::grid_of};
+use super::facts::Row;
+use super::{Case, CaseInput, EPS32, Fill, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, params::params, shader::grid_of};
 use crate::tensor::DType;
 
 /// Which two elements of a head turn together.
@@ -46,8 +47,6 @@ params! {
     head_dim: u32,
     /// Pairs of a head that turn.
     pairs: u32,
-    /// Position of the first token.
-    pos: u32,
     /// 1 for [`Pairing::Neighbours`], 0 for [`Pairing::Halves`].
     neighbours: u32,
 }
@@ -56,19 +55,21 @@ impl Kernel for Rope {
     fn stem(&self) -> &'static str {
         "rope"
     }
+}
 
+impl Reference for Rope {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let pairs = io.inputs[1].cols / 2;
         let cols = io.inputs[0].cols;
         let mut out: Vec<Judged> =
             inputs[0].iter().map(|&value| Judged { value, magnitude: value.abs() }).collect();
-        for t in 0..io.tokens {
+        for t in 0..io.extent.tokens {
             for head in 0..cols / self.head_dim {
                 let base = t * cols + head * self.head_dim;
                 for i in 0..pairs {
                     let (a_at, b_at) = self.pair(i, pairs);
                     let (a, b) = (inputs[0][base + a_at], inputs[0][base + b_at]);
-                    let row = (io.pos + t) * 2 * pairs;
+                    let row = inputs[2][t * Row::COLS + Row::POSITION] as usize * 2 * pairs;
                     let (cos, sin) = (inputs[1][row + 2 * i], inputs[1][row + 2 * i + 1]);
                     let magnitude = a.abs() + b.abs();
                     out[base + a_at] = Judged { value: a * cos - b * sin, magnitude };
@@ -82,7 +83,9 @@ impl Kernel for Rope {
     fn tolerance(&self, _io: &Io<'_>) -> f64 {
         3.0 * EPS32
     }
+}
 
+impl Shader for Rope {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -93,7 +96,6 @@ impl Kernel for Rope {
             cols: io.outputs[0].cols as u32,
             head_dim: self.head_dim as u32,
             pairs: (io.inputs[1].cols / 2) as u32,
-            pos: io.pos as u32,
             neighbours: u32::from(self.pairing == Pairing::Neighbours),
         };
         out.extend(bytemuck::bytes_of(&params));
@@ -113,15 +115,17 @@ pub fn cases() -> Vec<Case> {
             [(1, 2, 1, 1, 0), (4, 256, 128, 3, 1000), (3, 20, 5, 7, 13), (8, 64, 32, 130, 1), (1, 128, 64, 65_537, 0)]
         {
             let table = Operand::new(DType::F32, pos + tokens, 2 * pairs);
+            let (first, step) = if tokens == 7 { (pos + tokens - 1, -1) } else { (pos, 1) };
             cases.push(Case {
                 op: Rope { head_dim, pairing }.into(),
                 inputs: vec![
                     CaseInput::f32(tokens, heads * head_dim, 2.0),
                     CaseInput { operand: table, fill: Fill::Rotations },
+                    CaseInput::rows(tokens, first, step),
                 ],
                 outputs: vec![Operand::new(DType::F32, tokens, heads * head_dim)],
                 tokens,
-                pos,
+                keys: 0,
                 weights: &[],
                 caches: &[],
             });

@@ -6,7 +6,8 @@
 
 use thiserror::Error;
 
-use super::SHADERS;
+use super::shaders;
+use super::tuning::Schedule;
 use crate::tensor::DType;
 
 /// One legal form of a kernel's shader.
@@ -18,8 +19,8 @@ pub struct Variant {
     pub weight: Option<DType>,
     /// What `$KV` stands for: F32 or F16.
     pub kv: Option<DType>,
-    /// What `$SCHEDULE` stands for: a file of `shaders/<stem>/`.
-    pub schedule: Option<&'static str>,
+    /// What `$SCHEDULE` stands for: a file of `shaders/matmul/`.
+    pub schedule: Option<Schedule>,
 }
 
 impl Variant {
@@ -32,7 +33,9 @@ impl Variant {
     pub fn name(&self) -> String {
         let mut name = self.stem.to_owned();
         for part in
-            [self.schedule, self.weight.map(DType::name), self.kv.map(DType::name)].into_iter().flatten()
+            [self.schedule.map(Schedule::name), self.weight.map(DType::name), self.kv.map(DType::name)]
+                .into_iter()
+                .flatten()
         {
             name.push('-');
             name.push_str(part);
@@ -46,7 +49,7 @@ struct Family {
     stem: &'static str,
     weights: &'static [DType],
     caches: &'static [DType],
-    schedules: &'static [&'static str],
+    schedules: &'static [Schedule],
 }
 
 const CACHES: &[DType] = &[DType::F32, DType::F16];
@@ -56,7 +59,8 @@ const FAMILIES: &[Family] = &[
     Family { stem: "attention", weights: &[], caches: CACHES, schedules: &[] },
     Family { stem: "embedding", weights: &DType::WEIGHTS, caches: &[], schedules: &[] },
     Family { stem: "kv_write", weights: &[], caches: CACHES, schedules: &[] },
-    Family { stem: "matmul", weights: &DType::WEIGHTS, caches: &[], schedules: &["matvec", "row", "tiled"] },
+    Family { stem: "matmul", weights: &DType::WEIGHTS, caches: &[], schedules: &Schedule::ALL },
+    Family { stem: "norm_product", weights: &DType::WEIGHTS, caches: &[], schedules: &Schedule::ALL },
 ];
 
 /// All variants of all kernels.
@@ -66,7 +70,7 @@ pub fn variants() -> Vec<Variant> {
         if values.is_empty() { vec![None] } else { values.iter().copied().map(Some).collect() }
     }
     let mut all = Vec::new();
-    for &(stem, _) in SHADERS {
+    for (stem, _) in shaders() {
         let Some(family) = FAMILIES.iter().find(|family| family.stem == stem) else {
             all.push(Variant::plain(stem));
             continue;
@@ -104,6 +108,7 @@ included![
     "shared/kv_f32.wgsl",
     "shared/nibbles32.wgsl",
     "shared/online_attention.wgsl",
+    "shared/product.wgsl",
     "shared/q2_k.wgsl",
     "shared/q3_k.wgsl",
     "shared/q4_0.wgsl",
@@ -131,7 +136,7 @@ pub struct ShaderError {
 
 /// The whole WGSL of a variant.
 pub fn expand(variant: Variant) -> Result<String, ShaderError> {
-    let source = SHADERS.iter().find(|(stem, _)| *stem == variant.stem).map(|(_, source)| *source);
+    let source = shaders().find(|(stem, _)| *stem == variant.stem).map(|(_, source)| source);
     let source = source.ok_or_else(|| missing(variant, variant.stem))?;
     let mut done = Vec::new();
     let mut text = String::new();
@@ -168,7 +173,7 @@ fn resolve(variant: Variant, include: &str) -> Option<String> {
     Some(match include {
         "$WEIGHT" => format!("shared/{}.wgsl", variant.weight?.name().to_lowercase()),
         "$KV" => format!("shared/kv_{}.wgsl", variant.kv?.name().to_lowercase()),
-        "$SCHEDULE" => format!("{}/{}.wgsl", variant.stem, variant.schedule?),
+        "$SCHEDULE" => format!("matmul/{}.wgsl", variant.schedule?.name()),
         path => path.to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! Shapes: `x`, `out` `[rows, cols]` F32.
 
-use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Operand, Tuning, Variant, gamma, params::params, shader::fold};
+use super::{Case, CaseInput, EPS32, Io, Judged, Kernel, Reference, Shader, Operand, Tuning, Variant, gamma, params::params, shader::fold};
 use crate::tensor::DType;
 
 /// See the module's documentation.
@@ -24,6 +24,12 @@ impl Kernel for Softmax {
         "softmax"
     }
 
+    fn cost(&self, io: &Io<'_>) -> u64 {
+        io.inputs[0].count()
+    }
+}
+
+impl Reference for Softmax {
     fn reference(&self, io: &Io<'_>, inputs: &[&[f64]], _before: &[&[f64]]) -> Vec<Vec<Judged>> {
         let mut out = Vec::with_capacity(io.outputs[0].elements());
         for row in inputs[0].chunks_exact(io.inputs[0].cols) {
@@ -44,7 +50,9 @@ impl Kernel for Softmax {
         let exp_error = (2.0 * (3.0 + 2.0 * argument) + argument) * EPS32;
         2.0 * exp_error + gamma(io.inputs[0].cols) + 5.0 * EPS32
     }
+}
 
+impl Shader for Softmax {
     fn variant(&self, _io: &Io<'_>, _tuning: &Tuning) -> Variant {
         Variant::plain(self.stem())
     }
@@ -57,10 +65,6 @@ impl Kernel for Softmax {
     fn grid(&self, io: &Io<'_>, _variant: Variant) -> [u32; 3] {
         fold(io.inputs[0].rows)
     }
-
-    fn cost(&self, io: &Io<'_>) -> u64 {
-        io.inputs[0].count()
-    }
 }
 
 /// One element, odd, prime, over a workgroup, a vocabulary, over 65,535 rows.
@@ -72,7 +76,7 @@ pub fn cases() -> Vec<Case> {
             inputs: vec![CaseInput::f32(rows, cols, LARGEST)],
             outputs: vec![Operand::new(DType::F32, rows, cols)],
             tokens: rows,
-            pos: 0,
+            keys: 0,
             weights: &[],
             caches: &[],
         })

@@ -8,26 +8,31 @@ use crate::kernel::add::Add;
 use crate::kernel::argmax::Argmax;
 use crate::kernel::attention::Attention;
 use crate::kernel::embedding::Embedding;
+use crate::kernel::facts::{Row, Segment};
+use crate::kernel::gather::Gather;
 use crate::kernel::glu::Glu;
 use crate::kernel::kv_write::KvWrite;
-use crate::kernel::last_row::LastRow;
 use crate::kernel::matmul::MatMul;
 use crate::kernel::rms_norm::RmsNorm;
 use crate::kernel::rope::Rope;
-use crate::plan::{Plan, Rows, Storage, ValueId};
+use crate::plan::{Dim, Dims, Plan, Storage, ValueId};
 use crate::tensor::{DType, TensorDesc};
 
 /// Names of the values that the host writes and reads.
 pub mod names {
-    /// Token ids of the run, `[T, 1]` U32.
-    pub const IDS: &str = "ids";
+    /// Facts of the rows of the run, `[T, 4]` U32 ([`Row`](crate::kernel::facts::Row)).
+    pub const ROWS: &str = "rows";
+    /// First row and end of each sequence of the run, `[S, 2]` U32 ([`Segment`](crate::kernel::facts::Segment)).
+    pub const SEGMENTS: &str = "segments";
+    /// Rows whose outcome the host wants, `[W, 1]` U32.
+    pub const WANTED: &str = "wanted";
     /// RoPE table of global layers, `[context, rope_dims]`.
     pub const ROPE_GLOBAL: &str = "rope.global";
     /// RoPE table of local layers.
     pub const ROPE_LOCAL: &str = "rope.local";
-    /// Logits, `[1, vocabulary]` or `[T, vocabulary]`.
+    /// Logits, `[W, vocabulary]` or `[T, vocabulary]`.
     pub const LOGITS: &str = "logits";
-    /// Greedy choice after the last position, `[1, 1]` U32.
+    /// Greedy choice after each wanted row, `[W, 1]` U32.
     pub const TOKEN: &str = "token";
     /// Embedding table, and head where no other is in the file.
     pub const EMBEDDING: &str = "token_embd.weight";
@@ -35,15 +40,9 @@ pub mod names {
     pub const HEAD: &str = "output.weight";
     /// Bias on the logits.
     pub const HEAD_BIAS: &str = "output.bias";
-    /// Position of each token within its sequence, `[T, 1]` U32; encoders only, as all below.
-    pub const POSITIONS: &str = "positions";
-    /// Which text of a pair each token belongs to, `[T, 1]` U32.
+    /// Which text of a pair each token belongs to, `[T, 1]` U32; encoders only, as all below.
     pub const TYPES: &str = "types";
-    /// First row and end of each token's sequence, `[T, 2]` U32.
-    pub const SPANS: &str = "spans";
-    /// First row and end of the rows that make up each vector, `[sequences, 2]` U32.
-    pub const SEGMENTS: &str = "segments";
-    /// Vectors of length 1, `[sequences, width]`.
+    /// Vectors of length 1, `[S, width]`.
     pub const EMBEDDINGS: &str = "embeddings";
     /// Logits of each token as the first and as the last of an answer, `[T, 2]`.
     pub const EDGES: &str = "edges";
@@ -56,7 +55,7 @@ pub mod names {
     /// Llama 3's factors on the frequencies; read by the host for the RoPE table.
     pub const ROPE_FACTORS: &str = "rope_freqs.weight";
 
-    /// Cache of a layer, of its keys (`k`) or values (`v`), `[kv_heads · slots, head_dim]`.
+    /// Cache of a layer, of its keys (`k`) or values (`v`), `[kv_heads, slots, head_dim]`.
     pub fn cache(layer: usize, what: &str) -> String {
         format!("kv.{layer}.{what}")
     }
@@ -67,9 +66,9 @@ pub mod names {
 pub enum Head {
     /// Nothing: only the caches are filled. The head of a small model is most of its bytes.
     None,
-    /// Logits after the last position.
+    /// Logits after the rows that are wanted.
     Logits,
-    /// The token with the largest logit after the last position; nothing else is read back.
+    /// The token with the largest logit after each of them; nothing else is read back.
     Greedy,
     /// Logits after every position.
     AllLogits,
@@ -169,7 +168,7 @@ impl Builder<'_> {
     pub(super) fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<ValueId, ModelError> {
         let expected = || format!("[{rows}, {cols}]");
         let Tensors::File(by_name) = &self.tensors else {
-            return Ok(self.plan.add(Storage::Weight, name, DType::F32, Rows::Fixed(rows), cols));
+            return Ok(self.plan.add(Storage::Weight, name, DType::F32, (Dim::Fixed(rows), cols)));
         };
         let desc = by_name
             .get(name)
@@ -181,29 +180,28 @@ impl Builder<'_> {
                 got: desc.shape.to_string(),
             });
         }
-        Ok(self.plan.add(Storage::Weight, name, desc.dtype, Rows::Fixed(rows), cols))
+        Ok(self.plan.add(Storage::Weight, name, desc.dtype, (Dim::Fixed(rows), cols)))
     }
 
     /// A vector, which the loader hands to executors in F32 whatever the file's type.
     pub(super) fn vector(&mut self, name: &str, cols: usize) -> Result<ValueId, ModelError> {
         self.matrix(name, 1, cols)?;
         if let Some(id) = self.plan.find(name) {
-            self.plan.values[id.0 as usize].dtype = DType::F32;
+            self.plan.values[id.index()].dtype = DType::F32;
             return Ok(id);
         }
-        Ok(self.plan.add(Storage::Weight, name, DType::F32, Rows::Fixed(1), cols))
+        Ok(self.plan.add(Storage::Weight, name, DType::F32, (Dim::Fixed(1), cols)))
     }
 
     fn norm(&mut self, x: ValueId, name: &str, group: usize, label: &str) -> Result<ValueId, ModelError> {
         let weight = self.vector(name, group)?;
-        let cols = self.plan.value(x).cols;
-        let rows = self.plan.value(x).rows;
-        Ok(self.plan.step(RmsNorm { eps: self.config.eps }, &[x, weight], label, rows, cols))
+        let dims = self.plan.value(x).dims.clone();
+        Ok(self.plan.step(RmsNorm { eps: self.config.eps }, &[x, weight], label, dims))
     }
 
     pub(super) fn add(&mut self, x: ValueId, y: ValueId, label: &str) -> ValueId {
-        let (rows, cols) = (self.plan.value(x).rows, self.plan.value(x).cols);
-        self.plan.step(Add, &[x, y], label, rows, cols)
+        let dims = self.plan.value(x).dims.clone();
+        self.plan.step(Add, &[x, y], label, dims)
     }
 
     /// Whether a bias of this name is to be added.
@@ -224,9 +222,9 @@ impl Builder<'_> {
         bias: Presence,
         label: &str,
     ) -> Result<ValueId, ModelError> {
-        let (rows, cols) = (self.plan.value(x).rows, self.plan.value(x).cols);
-        let weight = self.matrix(&format!("{stem}.weight"), out, cols)?;
-        let product = self.plan.step(MatMul, &[x, weight], label, rows, out);
+        let dims = self.plan.value(x).dims.clone();
+        let weight = self.matrix(&format!("{stem}.weight"), out, dims.cols())?;
+        let product = self.plan.step(MatMul, &[x, weight], label, Dims::new(dims.outer(), out));
         let bias_name = format!("{stem}.bias");
         if !self.has_bias(bias, &bias_name) {
             return Ok(product);
@@ -238,10 +236,28 @@ impl Builder<'_> {
     fn embedding(&mut self) -> Result<ValueId, ModelError> {
         let width = self.config.width;
         let vocabulary = self.vocabulary()?;
-        let ids = self.plan.add(Storage::Input, names::IDS, DType::U32, Rows::Tokens, 1);
+        let rows = self.rows();
         let table = self.matrix(names::EMBEDDING, vocabulary, width)?;
         let scale = if self.config.arch.scale_embedding { (width as f32).sqrt() } else { 1.0 };
-        Ok(self.plan.step(Embedding { scale }, &[ids, table], "x", Rows::Tokens, width))
+        let lookup = Embedding { scale, column: Row::TOKEN };
+        Ok(self.plan.step(lookup, &[rows, table], "x", (Dim::Tokens, width)))
+    }
+
+    /// What each row of the run is.
+    pub(super) fn rows(&mut self) -> ValueId {
+        self.plan.add(Storage::Input, names::ROWS, DType::U32, (Dim::Tokens, Row::COLS))
+    }
+
+    /// Which rows each sequence of the run has.
+    pub(super) fn segments(&mut self) -> ValueId {
+        self.plan.add(Storage::Input, names::SEGMENTS, DType::U32, (Dim::Sequences, Segment::COLS))
+    }
+
+    /// The rows of a value whose outcome the host wants.
+    pub(super) fn wanted(&mut self, x: ValueId, label: &str) -> ValueId {
+        let cols = self.plan.value(x).cols();
+        let wanted = self.plan.add(Storage::Input, names::WANTED, DType::U32, (Dim::Wanted, 1));
+        self.plan.step(Gather, &[x, wanted], label, (Dim::Wanted, cols))
     }
 
     /// Rows of the embedding table; the metadata need not name it.
@@ -268,30 +284,27 @@ impl Builder<'_> {
             out = self.norm(out, &format!("{stem}_norm.weight"), config.head_dim, which)?;
         }
         let name = if config.is_local(layer) { names::ROPE_LOCAL } else { names::ROPE_GLOBAL };
-        let context = Rows::Fixed(self.options.context);
-        let table = self.plan.add(Storage::Input, name, DType::F32, context, config.rope_dims);
+        let context = Dim::Fixed(self.options.context);
+        let table = self.plan.add(Storage::Input, name, DType::F32, (context, config.rope_dims));
+        let rows = self.rows();
         let rope = Rope { head_dim: config.head_dim, pairing: config.arch.pairing };
-        Ok(self.plan.step(rope, &[out, table], which, Rows::Tokens, heads * config.head_dim))
+        Ok(self.plan.step(rope, &[out, table, rows], which, (Dim::Tokens, heads * config.head_dim)))
     }
 
     /// A cache of keys or values, written with what this run brings.
     fn cached(&mut self, layer: usize, what: &str, new: ValueId) -> Result<ValueId, ModelError> {
         let (config, slots) = (self.config, self.options.slots(self.config, layer));
-        let rows = config.kv_heads.checked_mul(slots).ok_or_else(|| ModelError::Value {
+        config.kv_heads.checked_mul(slots).ok_or_else(|| ModelError::Value {
             key: "context".to_owned(),
             expected: format!("caches of at most {} rows", usize::MAX),
             got: format!("{} heads of {slots} positions", config.kv_heads),
         })?;
-        let rows = Rows::Fixed(rows);
         let name = names::cache(layer, what);
-        let cache = self.plan.add(Storage::State, &name, self.options.kv, rows, config.head_dim);
-        self.plan.step_into(KvWrite { kv_heads: config.kv_heads }, &[new], cache);
+        let dims = Dims::new([Dim::Fixed(config.kv_heads), Dim::Fixed(slots)], config.head_dim);
+        let cache = self.plan.add(Storage::State, &name, self.options.kv, dims);
+        let rows = self.rows();
+        self.plan.step_updating(KvWrite { kv_heads: config.kv_heads }, &[new, rows], cache);
         Ok(cache)
-    }
-
-    fn last_row(&mut self, x: ValueId) -> ValueId {
-        let (label, cols) = (self.plan.value(x).name.clone(), self.plan.value(x).cols);
-        self.plan.step(LastRow, &[x], &label, Rows::Fixed(1), cols)
     }
 
     fn attention(&mut self, layer: usize, x: ValueId) -> Result<ValueId, ModelError> {
@@ -310,11 +323,13 @@ impl Builder<'_> {
             window: config.local.as_ref().filter(|_| config.is_local(layer)).map(|local| local.window),
             scale: config.attention_scale,
         };
-        let mut mixed = self.plan.step(op, &[q, k, v], "heads", Rows::Tokens, config.heads * config.head_dim);
+        let rows = self.rows();
+        let dims = (Dim::Tokens, config.heads * config.head_dim);
+        let mut mixed = self.plan.step(op, &[q, k, v, rows], "heads", dims);
         let mut x = x;
-        // From here on tokens no longer meet: where only the last one is asked for, the others need not go through the rest.
+        // From here on tokens no longer meet: where only some are asked for, the others need not go through the rest.
         if layer + 1 == config.layers && matches!(self.options.head, Head::Logits | Head::Greedy) {
-            (x, mixed) = (self.last_row(x), self.last_row(mixed));
+            (x, mixed) = (self.wanted(x, "x"), self.wanted(mixed, "heads"));
         }
         let stem = format!("blk.{layer}.attn_output");
         let mut out = self.project(mixed, &stem, config.width, Presence::Optional, "attn")?;
@@ -332,8 +347,8 @@ impl Builder<'_> {
         let gate = self.project(h, &format!("blk.{layer}.ffn_gate"), config.ffn, bias, "gate")?;
         let up = self.project(h, &format!("blk.{layer}.ffn_up"), config.ffn, bias, "up")?;
         let glu = Glu { activation: config.arch.activation };
-        let rows = self.plan.value(gate).rows;
-        let gated = self.plan.step(glu, &[gate, up], "gated", rows, config.ffn);
+        let dims = self.plan.value(gate).dims.clone();
+        let gated = self.plan.step(glu, &[gate, up], "gated", dims);
         let stem = format!("blk.{layer}.ffn_down");
         let mut out = self.project(gated, &stem, config.width, bias, "ffn")?;
         if config.arch.post_norms {
@@ -346,8 +361,8 @@ impl Builder<'_> {
         let config = self.config;
         let rows = match self.options.head {
             Head::None => return Ok(()),
-            Head::AllLogits => Rows::Tokens,
-            Head::Logits | Head::Greedy => Rows::Fixed(1),
+            Head::AllLogits => Dim::Tokens,
+            Head::Logits | Head::Greedy => Dim::Wanted,
         };
         let h = self.norm(x, "output_norm.weight", config.width, "h")?;
         let vocabulary = self.vocabulary()?;
@@ -356,16 +371,17 @@ impl Builder<'_> {
         let weight = self.matrix(name, vocabulary, config.width)?;
         // Where only the token is read, executors need not have all logits.
         let storage = if self.options.head == Head::Greedy { Storage::Temp } else { Storage::Output };
-        let logits = self.plan.add(storage, names::LOGITS, DType::F32, rows, vocabulary);
+        let dims: Dims = (rows, vocabulary).into();
+        let logits = self.plan.add(storage, names::LOGITS, DType::F32, dims.clone());
         if self.has_bias(config.arch.head_bias, names::HEAD_BIAS) {
-            let product = self.plan.step(MatMul, &[h, weight], "product", rows, vocabulary);
+            let product = self.plan.step(MatMul, &[h, weight], "product", dims);
             let bias = self.vector(names::HEAD_BIAS, vocabulary)?;
             self.plan.step_into(Add, &[product, bias], logits);
         } else {
             self.plan.step_into(MatMul, &[h, weight], logits);
         }
         if self.options.head == Head::Greedy {
-            let token = self.plan.add(Storage::Output, names::TOKEN, DType::U32, Rows::Fixed(1), 1);
+            let token = self.plan.add(Storage::Output, names::TOKEN, DType::U32, (Dim::Wanted, 1));
             self.plan.step_into(Argmax, &[logits], token);
         }
         Ok(())

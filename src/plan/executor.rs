@@ -4,7 +4,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{Extent, Plan, ValueId};
+#[cfg(debug_assertions)]
+use super::memory::Assignment;
+use super::{Extent, Plan, Storage, Value, ValueId};
+use crate::kernel::FusedKind;
 use crate::tensor::{DType, TensorDesc};
 
 /// Milliseconds since some fixed moment. Handed in, since `std::time::Instant` panics on wasm32-unknown-unknown.
@@ -154,8 +157,35 @@ pub struct WeightId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PlanId(pub usize);
 
-/// Owns buffers and runs plans. Everything that may wait for a device is async; a run can be left and taken up between calls
-/// of [`advance`](Executor::advance), so that whoever drives it can hear an abort.
+/// Names a run that was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A run to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Submit<'a> {
+    /// Of this plan.
+    pub plan: PlanId,
+    /// Its symbols.
+    pub extent: Extent,
+    /// Inputs of the plan with their first bytes, as they are to be when the run begins. What is not named stays as it is.
+    pub inputs: &'a [(ValueId, &'a [u8])],
+    /// Outputs that will be taken.
+    pub outputs: &'a [ValueId],
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// Bytes of the outputs that were asked for, in their order.
+    pub outputs: Vec<Vec<u8>>,
+    /// The lowest position whose keys or values were no numbers when they were written into a cache: of this run and all before it
+    /// since the last [`Executor::forget_fault`]. It comes with what is taken, so that nobody waits for it.
+    pub fault: Option<usize>,
+}
+
+/// Owns buffers and runs plans. Everything that may wait for a device is async; several runs may be submitted before one is taken, and
+/// a run can be left and taken up between calls of [`advance`](Executor::advance), so that whoever drives it can hear an abort.
 #[allow(async_fn_in_trait)] // Used with static dispatch only; a wasm future is never Send.
 pub trait Executor {
     /// What it runs on.
@@ -163,6 +193,9 @@ pub trait Executor {
 
     /// Where its bytes are.
     fn memory(&self) -> MemoryUse;
+
+    /// The fused operations that it has: what a plan may be [fused](Plan::fuse) into for it.
+    fn fused(&self) -> &'static [FusedKind];
 
     /// Drops every plan, weight, state and input; the device stays open.
     fn clear(&mut self);
@@ -177,34 +210,39 @@ pub trait Executor {
     /// Ends loading: every weight must be complete, and is on its device when this returns.
     async fn finish_weights(&mut self) -> Result<(), ExecError>;
 
-    /// Makes a plan ready for runs of up to `max_tokens` tokens: buffers, pipelines, bind groups. Weights, inputs and states
-    /// are found by their names; states and inputs are made on first sight. Plans that are prepared already, and what inputs and
-    /// states hold, stay as they are, whether this succeeds or not.
-    fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError>;
+    /// Makes a plan ready for runs of up to `largest`: buffers, pipelines, bind groups. Weights, inputs and states are found by their
+    /// names; states and inputs are made on first sight. Plans that are prepared already, and what inputs and states hold, stay as they
+    /// are, whether this succeeds or not.
+    fn prepare(&mut self, plan: &Plan, largest: Extent) -> Result<PlanId, ExecError>;
 
     /// Writes the first bytes of an input value or a state of any prepared plan.
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ExecError> {
         self.write_at(name, 0, bytes)
     }
 
-    /// Writes bytes of an input value or a state from `offset` on, which is a multiple of 4.
+    /// Writes bytes of an input value or a state from `offset` on, which is a multiple of 4. Runs that were submitted before see it or
+    /// not: whoever changes a state waits for them.
     fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError>;
 
-    /// Begins a run; one that was not finished is dropped.
-    fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError>;
+    /// Takes a run behind those that were submitted before; nothing is waited for, and nothing need be done yet.
+    fn submit(&mut self, run: Submit<'_>) -> Result<Ticket, ExecError>;
 
-    /// Runs on for about `budget_ms` milliseconds.
-    async fn advance(&mut self, budget_ms: f64) -> Result<Progress, ExecError>;
+    /// Works on what was submitted, in its order, for about `budget_ms` milliseconds or until the last step of this run has been done
+    /// or is on its device. A ticket that was taken or cancelled is done.
+    async fn advance(&mut self, ticket: Ticket, budget_ms: f64) -> Result<Progress, ExecError>;
 
-    /// Reads the bytes of a value of a plan: an output after its run, or a state.
-    async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError>;
+    /// The outputs that a run was to give, once it has ended; what is left of it, and of those before it, is done first. It can be
+    /// taken once.
+    async fn take(&mut self, ticket: Ticket) -> Result<Finished, ExecError>;
 
-    /// The lowest position whose keys or values were no numbers (NaN or an infinity) when they were written into a cache, as far as the
-    /// last [`read`](Executor::read) has told: of all runs before it, since the last [`forget_fault`](Executor::forget_fault). It comes
-    /// with what is read, so that nobody waits for it.
-    fn fault(&self) -> Option<usize>;
+    /// Drops a run, or what it gave: nobody will take it. Steps that were done have left their traces in states.
+    fn cancel(&mut self, ticket: Ticket);
 
-    /// The same of all runs so far, for who reads nothing of them.
+    /// Reads the bytes of a state, once all that was submitted has ended.
+    async fn read_state(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError>;
+
+    /// The lowest position whose keys or values were no numbers (NaN or an infinity) when they were written into a cache, of all runs
+    /// that were submitted since the last [`forget_fault`](Executor::forget_fault): for who takes nothing of them.
     async fn find_fault(&mut self) -> Result<Option<usize>, ExecError>;
 
     /// Begins anew: those positions will be written again, or never be read.
@@ -226,5 +264,73 @@ pub fn weight_bytes(desc: &TensorDesc) -> Result<usize, ExecError> {
         name: desc.name.clone(),
         expected: format!("rows of whole blocks of {} elements", desc.dtype.block_elements()),
         got: format!("{} {}", desc.dtype, desc.shape),
+    })
+}
+
+/// That a run fits the plan that it is of, as it was prepared: checked once for every executor.
+pub fn check_run(plan: &Plan, largest: Extent, run: &Submit<'_>) -> Result<(), ExecError> {
+    let mismatch = |name: &str, expected: String, got: String| ExecError::Mismatch {
+        operation: "submit",
+        name: name.to_owned(),
+        expected,
+        got,
+    };
+    let extent = run.extent;
+    for (name, least, got, most) in [
+        ("tokens", 1, extent.tokens, largest.tokens),
+        ("wanted", 0, extent.wanted, largest.wanted),
+        ("sequences", 1, extent.sequences, largest.sequences),
+    ] {
+        if got < least || got > most {
+            return Err(mismatch(name, format!("{least} to {most}"), got.to_string()));
+        }
+    }
+    for &(id, bytes) in run.inputs {
+        let value = known(plan, id, "submit", Storage::Input)?;
+        let room = value.operand(largest).bytes();
+        if bytes.len() as u64 > room || !bytes.len().is_multiple_of(value.dtype.block_bytes()) {
+            let expected = format!("at most {room} bytes of {}", value.dtype);
+            return Err(mismatch(&value.name, expected, format!("{} bytes", bytes.len())));
+        }
+    }
+    for &id in run.outputs {
+        known(plan, id, "submit", Storage::Output)?;
+    }
+    Ok(())
+}
+
+/// That a value is a state of a plan.
+pub fn check_state(plan: &Plan, id: ValueId) -> Result<(), ExecError> {
+    known(plan, id, "read_state", Storage::State).map(|_| ())
+}
+
+/// A value of a plan that lives there.
+fn known<'p>(
+    plan: &'p Plan,
+    id: ValueId,
+    operation: &'static str,
+    storage: Storage,
+) -> Result<&'p Value, ExecError> {
+    let what = match storage {
+        Storage::Weight => "weight",
+        Storage::Input => "input",
+        Storage::State => "state",
+        Storage::Temp => "temporary",
+        Storage::Output => "output",
+    };
+    let value = plan.values.get(id.index()).filter(|value| value.storage == storage);
+    value.ok_or_else(|| ExecError::Unknown { operation, what, name: format!("%{}", id.0) })
+}
+
+/// That a plan keeps its rules, with the buffers that its temporaries have: looked at in debug builds.
+#[cfg(debug_assertions)]
+pub fn check_plan(plan: &Plan, assignment: &Assignment, largest: Extent) -> Result<(), ExecError> {
+    plan.verify(largest).and_then(|()| plan.verify_buffers(assignment, largest)).map_err(|fault| {
+        ExecError::Mismatch {
+            operation: "prepare",
+            name: "plan".to_owned(),
+            expected: "steps that keep its rules".to_owned(),
+            got: fault.to_string(),
+        }
     })
 }

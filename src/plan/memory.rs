@@ -24,20 +24,20 @@ impl Assignment {
     }
 }
 
-/// Assigns buffers for runs of up to `largest.tokens` tokens: a linear scan over the steps that takes the free buffer whose
+/// Assigns buffers for runs of up to this extent: a linear scan over the steps that takes the free buffer whose
 /// size fits best, and grows the largest one when none fits.
 pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
     let mut last_use = vec![0; plan.values.len()];
     for (index, step) in plan.steps.iter().enumerate() {
-        for id in step.inputs.iter().chain(&step.outputs) {
-            last_use[id.0 as usize] = index;
+        for id in step.touches() {
+            last_use[id.index()] = index;
         }
     }
     let mut assignment = Assignment { buffer_of: vec![None; plan.values.len()], ..Assignment::default() };
     let mut free: Vec<usize> = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
-        for &id in &step.outputs {
-            let slot = id.0 as usize;
+        for id in step.changes() {
+            let slot = id.index();
             if plan.value(id).storage != Storage::Temp || assignment.buffer_of[slot].is_some() {
                 continue;
             }
@@ -61,8 +61,8 @@ pub fn assign(plan: &Plan, largest: Extent) -> Assignment {
             };
             assignment.buffer_of[slot] = Some(buffer);
         }
-        for id in step.inputs.iter().chain(&step.outputs) {
-            let slot = id.0 as usize;
+        for id in step.touches() {
+            let slot = id.index();
             if let Some(buffer) = assignment.buffer_of[slot]
                 && last_use[slot] == index
                 && !free.contains(&buffer)

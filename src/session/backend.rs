@@ -4,9 +4,11 @@ use super::{Host, LoadOptions, SessionError};
 use crate::cpu::{CpuExecutor, CpuOptions};
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, GpuExecutor, GpuOptions};
-use crate::plan::executor::{MemoryUse, PlanId, WeightId};
+use crate::kernel::FusedKind;
+use crate::plan::executor::{Finished, MemoryUse, PlanId, Submit, Ticket, WeightId};
 use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Progress, ValueId};
 use crate::tensor::TensorDesc;
+use crate::trace::span;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,6 +148,10 @@ impl Executor for AnyExecutor {
         delegate!(self, executor => executor.memory())
     }
 
+    fn fused(&self) -> &'static [FusedKind] {
+        delegate!(self, executor => executor.fused())
+    }
+
     fn clear(&mut self) {
         delegate!(self, executor => executor.clear());
     }
@@ -162,28 +168,33 @@ impl Executor for AnyExecutor {
         delegate!(self, executor => executor.finish_weights().await)
     }
 
-    fn prepare(&mut self, plan: &Plan, max_tokens: usize) -> Result<PlanId, ExecError> {
-        delegate!(self, executor => executor.prepare(plan, max_tokens))
+    fn prepare(&mut self, plan: &Plan, largest: Extent) -> Result<PlanId, ExecError> {
+        let _span = span!("prepare", steps = plan.steps.len(), max_tokens = largest.tokens).entered();
+        delegate!(self, executor => executor.prepare(plan, largest))
     }
 
     fn write_at(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
         delegate!(self, executor => executor.write_at(name, offset, bytes))
     }
 
-    fn begin(&mut self, plan: PlanId, extent: Extent) -> Result<(), ExecError> {
-        delegate!(self, executor => executor.begin(plan, extent))
+    fn submit(&mut self, run: Submit<'_>) -> Result<Ticket, ExecError> {
+        delegate!(self, executor => executor.submit(run))
     }
 
-    async fn advance(&mut self, budget_ms: f64) -> Result<Progress, ExecError> {
-        delegate!(self, executor => executor.advance(budget_ms).await)
+    async fn advance(&mut self, ticket: Ticket, budget_ms: f64) -> Result<Progress, ExecError> {
+        delegate!(self, executor => executor.advance(ticket, budget_ms).await)
     }
 
-    async fn read(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
-        delegate!(self, executor => executor.read(plan, value).await)
+    async fn take(&mut self, ticket: Ticket) -> Result<Finished, ExecError> {
+        delegate!(self, executor => executor.take(ticket).await)
     }
 
-    fn fault(&self) -> Option<usize> {
-        delegate!(self, executor => executor.fault())
+    fn cancel(&mut self, ticket: Ticket) {
+        delegate!(self, executor => executor.cancel(ticket))
+    }
+
+    async fn read_state(&mut self, plan: PlanId, value: ValueId) -> Result<Vec<u8>, ExecError> {
+        delegate!(self, executor => executor.read_state(plan, value).await)
     }
 
     async fn find_fault(&mut self) -> Result<Option<usize>, ExecError> {

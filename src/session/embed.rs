@@ -7,17 +7,15 @@ use std::hash::Hasher;
 
 use twox_hash::XxHash64;
 
-use super::backend::Chosen;
-use super::load::ModelHead;
-use super::loaded::Loaded;
-use super::{CancelFlag, Host, SessionError, SessionInfo};
+use super::model::{Input, Prepared};
+use super::{Model, SessionError};
+use crate::kernel::facts::{Row, Segment};
 use crate::model;
+use crate::model::arch::Body;
 use crate::model::blocks::names;
-use crate::model::config::{Encoder, Pooling};
-use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{ExecError, Executor, Extent, Precision, ValueId};
+use crate::plan::{Extent, Precision};
 use crate::tensor::first_not_finite;
-use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::tokenizer::EncodeOptions;
 
 /// Tokens that one run takes, unless a single text has more.
 pub(super) const RUN_TOKENS: usize = 512;
@@ -26,13 +24,8 @@ pub(super) const RUN_TEXTS: usize = 32;
 
 /// A model that makes embeddings.
 pub struct Embedder {
-    model: Loaded,
-    encoder: Encoder,
-    /// Tokens that a text is cut to.
-    max_tokens: usize,
-    identity: u64,
-    plan: PlanId,
-    output: ValueId,
+    model: Model,
+    prepared: Prepared,
 }
 
 /// What a batch took.
@@ -56,27 +49,21 @@ pub struct Embeddings {
 }
 
 impl Embedder {
-    pub(super) fn new(
-        chosen: Chosen,
-        host: Host,
-        head: ModelHead,
-        max_tokens: usize,
-        precision: Precision,
-    ) -> Result<Self, SessionError> {
-        let identity = identity(head.fingerprint, max_tokens, precision);
-        let mut model = Loaded::new(chosen, host, head);
-        let missing =
-            |what| ExecError::Unknown { operation: "prepare", what, name: names::EMBEDDINGS.to_owned() };
-        let encoder = model.config.encoder.ok_or_else(|| missing("encoder"))?;
-        let plan = model::build_encoder(&model.config, &model.tensors, RUN_TEXTS)?;
-        let output = plan.find(names::EMBEDDINGS).ok_or_else(|| missing("output"))?;
-        let plan = model.executor.prepare(&plan, RUN_TOKENS.max(max_tokens))?;
-        Ok(Embedder { model, encoder, max_tokens, identity, plan, output })
+    /// Makes the plan ready.
+    ///
+    /// # Errors
+    /// The model writes text, a tensor is missing, or the device has no room.
+    pub fn new(mut model: Model) -> Result<Self, SessionError> {
+        model.expect(Body::Encoder)?;
+        let plan = model::build_encoder(&model.config, &model.tensors)?;
+        let prepared = model.prepare(&plan, Some(names::EMBEDDINGS), largest_run(model.context))?;
+        model.end_loading();
+        Ok(Embedder { model, prepared })
     }
 
-    /// Facts for people. The context is what a text is cut to; there is no cache.
-    pub fn info(&self) -> SessionInfo {
-        SessionInfo { dimensions: Some(self.model.config.width), ..self.model.info(self.max_tokens) }
+    /// The model: facts, memory, vocabulary.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Elements of a vector.
@@ -86,28 +73,16 @@ impl Embedder {
 
     /// Tokens that a text is cut to, those around it included.
     pub fn max_tokens(&self) -> usize {
-        self.max_tokens
+        self.model.context
     }
 
     /// What tells this model's vectors from those of others: its files, the arithmetic, and what a text is cut to. Backends agree up to
     /// rounding.
     pub fn identity(&self) -> u64 {
-        self.identity
-    }
-
-    /// Where the bytes are.
-    pub fn memory(&self) -> MemoryUse {
-        self.model.executor.memory()
-    }
-
-    /// The vocabulary.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.model.tokenizer
-    }
-
-    /// The flag that ends whatever this model is doing.
-    pub fn cancel_flag(&self) -> CancelFlag {
-        self.model.host.cancel.clone()
+        let mut hash = XxHash64::with_seed(self.model.fingerprint);
+        hash.write(&(self.max_tokens() as u64).to_le_bytes());
+        hash.write(&[u8::from(self.model.precision == Precision::Exact)]);
+        hash.finish()
     }
 
     /// The vectors of some texts, in their order; a text of more than [`max_tokens`](Embedder::max_tokens) is cut.
@@ -146,9 +121,9 @@ impl Embedder {
     /// Ids of a text with the tokens around it; what is too long is cut before the last of those.
     fn encode(&self, text: &str, stats: &mut EmbedStats) -> Result<Vec<u32>, SessionError> {
         let mut ids = self.model.tokenizer.encode(text, EncodeOptions::default())?;
-        if ids.len() > self.max_tokens {
+        if ids.len() > self.max_tokens() {
             let behind = self.model.tokenizer.eos().filter(|eos| ids.last() == Some(eos));
-            ids.truncate(self.max_tokens - usize::from(behind.is_some()));
+            ids.truncate(self.max_tokens() - usize::from(behind.is_some()));
             ids.extend(behind);
             stats.truncated += 1;
         }
@@ -160,37 +135,32 @@ impl Embedder {
         Ok(ids)
     }
 
-    /// Runs sequences packed one behind the other; a row for each, and rows of zeros for those that a run could take more.
+    /// Runs sequences packed one behind the other; a row for each.
     async fn run(&mut self, sequences: &[&[u32]]) -> Result<Vec<f32>, SessionError> {
-        let ids = sequences.concat();
-        let (mut positions, mut spans) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
-        let mut segments = [[0u32; 2]; RUN_TEXTS];
-        let mut first = 0;
-        for (sequence, segment) in sequences.iter().zip(&mut segments) {
-            let count = sequence.len() as u32;
-            let end = first + count;
-            positions.extend(0..count);
-            spans.extend((0..count).map(|_| [first, end]));
-            *segment = match self.encoder.pooling {
-                Pooling::Mean => [first, end],
-                Pooling::First => [first, first + 1],
-            };
-            first = end;
+        let mut rows: Vec<Row> = Vec::new();
+        let mut segments = Vec::with_capacity(sequences.len());
+        for (sequence, ids) in sequences.iter().enumerate() {
+            let first = rows.len() as u32;
+            let of_one = Row::sequence(ids, 0).into_iter();
+            rows.extend(of_one.map(|row| Row { sequence: sequence as u32, ..row }));
+            segments.push(Segment { first, end: rows.len() as u32 });
         }
-        self.model.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
-        self.model.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
-        self.model.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
-        self.model.executor.write(names::SEGMENTS, bytemuck::cast_slice(&segments))?;
-        self.model.run(self.plan, Extent { tokens: ids.len(), pos: 0 }, "embedding").await?;
-        Ok(bytemuck::pod_collect_to_vec(&self.model.executor.read(self.plan, self.output).await?))
+        let firsts: Vec<u32> = segments.iter().map(|segment| segment.first).collect();
+        let inputs: [(Input, &[u8]); 3] = [
+            (Input::Rows, bytemuck::cast_slice(&rows)),
+            (Input::Segments, bytemuck::cast_slice(&segments)),
+            (Input::Wanted, bytemuck::cast_slice(&firsts)),
+        ];
+        let count = sequences.len();
+        let extent = Extent { wanted: count, sequences: count, ..Extent::tokens(rows.len()) };
+        let run = self.model.run(self.prepared, extent, &inputs, "embedding").await?;
+        Ok(bytemuck::pod_collect_to_vec(&self.model.take(run).await?))
     }
 }
 
-fn identity(fingerprint: u64, max_tokens: usize, precision: Precision) -> u64 {
-    let mut hash = XxHash64::with_seed(fingerprint);
-    hash.write(&(max_tokens as u64).to_le_bytes());
-    hash.write(&[u8::from(precision == Precision::Exact)]);
-    hash.finish()
+/// The largest run of an encoder whose texts have up to so many tokens.
+pub(super) fn largest_run(max_tokens: usize) -> Extent {
+    Extent { wanted: RUN_TEXTS, sequences: RUN_TEXTS, ..Extent::tokens(RUN_TOKENS.max(max_tokens)) }
 }
 
 /// How many of the first of these sequences one run takes.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::saved::SavedError;
+use super::cache::SavedError;
 use crate::formats::FormatError;
 use crate::formats::quant::QuantError;
 use crate::model::ModelError;

@@ -2,15 +2,17 @@
 //! or why it would fail.
 
 use super::backend::{self, Chosen};
-use super::load::{self, LoadOptions};
-use super::{Host, MAX_CHUNK, SessionError, embed, probe};
+use super::header::{self, ModelHeader};
+use super::model::LOADED_HEADS;
+use super::{Host, LoadOptions, MAX_CHUNK, SessionError, embed, probe};
 use crate::cpu::CpuExecutor;
 use crate::formats::Reader;
 use crate::formats::gguf::{Metadata, SplitSet};
+use crate::kernel::FusedKind;
 use crate::model::arch::Body;
 use crate::model::blocks::names;
 use crate::model::unread::Readable;
-use crate::model::{self, Config, Head, PlanOptions, hf};
+use crate::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use crate::plan::executor::BackendKind;
 use crate::plan::{BackendInfo, ExecError, Executor, Extent, Plan, Storage, ValueId, memory};
 use crate::tensor::{DType, TensorDesc};
@@ -88,7 +90,7 @@ impl Forecaster {
                 None
             }
         };
-        let reader = load::new_reader(files.is_some(), file_len);
+        let reader = header::reader(files.is_some(), file_len);
         Forecaster {
             options,
             host,
@@ -120,7 +122,7 @@ impl Forecaster {
     /// Ends the beginning of one part of a split file and begins that of the next.
     pub fn next_part(&mut self, file_len: Option<u64>) {
         self.end_part();
-        self.reader = load::new_reader(self.beside.is_some(), file_len);
+        self.reader = header::reader(self.beside.is_some(), file_len);
         self.file_len = file_len;
     }
 
@@ -147,15 +149,13 @@ impl Forecaster {
         forecast.file_bytes = self.file_bytes;
         let sound = self.failure.is_none();
         if let (true, Some(chosen)) = (sound, &mut self.chosen) {
-            match weigh(metadata, tensors, &self.options, &self.host, chosen) {
-                Ok(weighed) => {
-                    weighed.tell(&mut forecast);
-                    if probe && let Some(plan) = &weighed.plan {
-                        // A device that fails here has its say when the model is loaded.
-                        let speed = probe::tokens_per_second(&mut chosen.executor, &self.host, plan).await;
-                        forecast.tokens_per_second = speed.ok().flatten();
-                    }
+            match weigh(metadata, tensors, &self.options, &self.host, chosen, &mut forecast) {
+                Ok(Some(plan)) if probe => {
+                    // A device that fails here has its say when the model is loaded.
+                    let speed = probe::tokens_per_second(&mut chosen.executor, &self.host, &plan).await;
+                    forecast.tokens_per_second = speed.ok().flatten();
                 }
+                Ok(_) => {}
                 Err(error) => self.failure = Some(error),
             }
         }
@@ -248,37 +248,23 @@ fn main_type(tensors: &[TensorDesc]) -> Option<DType> {
     DType::WEIGHTS.into_iter().filter(|&dtype| bytes(dtype) > 0).max_by_key(|&dtype| bytes(dtype))
 }
 
-/// What a model that can run takes.
-struct Weighed {
-    memory_bytes: u64,
-    context: usize,
-    trained_context: usize,
-    /// A run of an answer's token; `None` for encoders.
-    plan: Option<Plan>,
-}
-
-impl Weighed {
-    fn tell(&self, forecast: &mut Forecast) {
-        forecast.memory_bytes = self.memory_bytes;
-        (forecast.context, forecast.trained_context) = (self.context, self.trained_context);
-    }
-}
-
+/// Says what a model that can run takes; gives the plan of a run of an answer's token, which encoders have none of.
 fn weigh(
     metadata: &Metadata,
     tensors: Vec<TensorDesc>,
     options: &LoadOptions,
     host: &Host,
     chosen: &Chosen,
-) -> Result<Weighed, SessionError> {
-    let head = load::examine(load::read_head(metadata, host)?, Some(tensors), options)?;
-    let wanted = load::wanted_context(options, &head.config)?;
-    let kind = chosen.executor.info().kind;
-    let tokenizer = head.tokenizer.bytes().unwrap_or(0) as u64;
+    forecast: &mut Forecast,
+) -> Result<Option<Plan>, SessionError> {
+    let header = ModelHeader::read(metadata, host)?.examine(Some(tensors), options)?;
+    let wanted = header.wanted_context(options)?;
+    let (kind, fused) = (chosen.executor.info().kind, chosen.executor.fused());
+    let tokenizer = header.tokenizer.bytes().unwrap_or(0) as u64;
     // The factors on RoPE's frequencies stay on the host.
-    let weights = head.tensors.iter().filter(|desc| desc.name != names::ROPE_FACTORS);
-    let fixed = tokenizer + weights.map(|desc| held(desc, kind)).sum::<u64>();
-    let running = |context: usize| running_bytes(&head.config, &head.tensors, context, options.kv);
+    let weights = header.tensors.iter().filter(|desc| desc.name != names::ROPE_FACTORS);
+    let fixed = tokenizer + weights.map(|desc| weight_bytes(desc, kind)).sum::<u64>();
+    let running = |context: usize| running_bytes(&header.config, &header.tensors, context, options.kv, fused);
     let room = (cfg!(target_pointer_width = "32") && kind == BackendKind::Cpu).then_some(ADDRESS_SPACE);
     let fits = |context: usize| -> Result<bool, SessionError> {
         Ok(room.is_none() || room >= Some(fixed + running(context)?))
@@ -302,23 +288,19 @@ fn weigh(
         }
         context = low;
     }
-    let plan = match head.config.arch.body {
+    forecast.memory_bytes = fixed + running(context)?;
+    (forecast.context, forecast.trained_context) = (context, header.config.context);
+    Ok(match header.config.arch.body {
         Body::Decoder => {
             let options = PlanOptions { context, max_tokens: 1, kv: options.kv, head: Head::Greedy };
-            Some(model::build(&head.config, &head.tensors, options)?)
+            Some(model::build(&header.config, &header.tensors, options)?)
         }
         Body::Encoder => None,
-    };
-    Ok(Weighed {
-        memory_bytes: fixed + running(context)?,
-        context,
-        trained_context: head.config.context,
-        plan,
     })
 }
 
 /// Bytes of a weight on its device. Vectors are taken as F32.
-fn held(desc: &TensorDesc, kind: BackendKind) -> u64 {
+fn weight_bytes(desc: &TensorDesc, kind: BackendKind) -> u64 {
     match kind {
         BackendKind::Cpu => CpuExecutor::weight_bytes(desc),
         BackendKind::Gpu if desc.shape.rows() == 1 => desc.shape.cols() as u64 * 4,
@@ -332,19 +314,23 @@ fn running_bytes(
     tensors: &[TensorDesc],
     context: usize,
     kv: DType,
+    fused: &[FusedKind],
 ) -> Result<u64, SessionError> {
-    let (plans, max_tokens) = match config.arch.body {
+    let (plans, extent) = match config.arch.body {
         Body::Decoder => {
             let max_tokens = MAX_CHUNK.min(context);
-            let plan = |head| model::build(config, tensors, PlanOptions { context, max_tokens, kv, head });
-            (vec![plan(Head::None)?, plan(Head::Greedy)?], max_tokens)
+            let plan = |head| {
+                let mut plan = model::build(config, tensors, PlanOptions { context, max_tokens, kv, head })?;
+                plan.fuse(fused);
+                Ok::<_, ModelError>(plan)
+            };
+            (LOADED_HEADS.into_iter().map(plan).collect::<Result<Vec<_>, _>>()?, Extent::tokens(max_tokens))
         }
         Body::Encoder => {
-            let plan = model::build_encoder(config, tensors, embed::RUN_TEXTS)?;
-            (vec![plan], embed::RUN_TOKENS.max(context))
+            let plan = model::build_encoder(config, tensors)?;
+            (vec![plan], embed::largest_run(context))
         }
     };
-    let extent = Extent { tokens: max_tokens, pos: 0 };
     // Temporaries are shared by all plans; inputs and states too, by their names.
     let mut shared: Vec<u64> = Vec::new();
     for plan in &plans {

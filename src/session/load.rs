@@ -3,25 +3,19 @@
 //! Nothing holds the whole file: the reader names the pieces of each chunk, and a piece goes straight to its weight. Only
 //! vectors in another type than F32, and the few tensors that the host itself reads, are gathered first.
 
-use std::sync::Arc;
-
 use super::backend::{self, AdapterHint, BackendChoice, Chosen};
 use super::fingerprint::Fingerprint;
-use super::{Embedder, Host, Session, SessionError, SpanReader};
-use crate::formats::gguf::{GgufReader, Metadata, SplitSet};
-use crate::formats::safetensors::SafetensorsReader;
+use super::header::{self, ModelHeader};
+use super::{Host, Model, SessionError};
+use crate::formats::gguf::{Metadata, SplitSet};
 use crate::formats::{Reader, quant};
-use crate::model::arch::Body;
 use crate::model::blocks::names;
+use crate::model::hf;
 use crate::model::unread::Readable;
-use crate::model::{self, Config, Head, ModelError, PlanOptions, hf};
 use crate::plan::executor::WeightId;
 use crate::plan::{ExecError, Executor, Precision};
 use crate::tensor::{DType, TensorDesc};
-use crate::tokenizer::Tokenizer;
-
-/// Largest context that a session takes when none is asked for: the caches of most models then stay under 200 MB.
-const DEFAULT_CONTEXT: usize = 4096;
+use crate::trace::{InSpan, Span, span};
 
 /// How to load a model.
 #[derive(Clone, Debug)]
@@ -53,20 +47,6 @@ impl Default for LoadOptions {
     }
 }
 
-/// What the file's head says, known long before its weights have come.
-pub(super) struct ModelHead {
-    pub config: Config,
-    pub tokenizer: Arc<Tokenizer>,
-    pub name: String,
-    pub chat_template: Option<String>,
-    /// What tells the file from others.
-    pub fingerprint: u64,
-    pub tensors: Vec<TensorDesc>,
-    /// Tensors that the host needs, by name.
-    pub host_tensors: Vec<(String, Vec<f32>)>,
-    pub timings: LoadTimings,
-}
-
 /// Where the time of a load went, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadTimings {
@@ -84,8 +64,8 @@ enum Target {
     Weight(WeightId),
     /// Gathered, turned into F32, handed over when complete.
     Vector(WeightId, TensorDesc, Vec<u8>),
-    /// Gathered for the host.
-    Host(TensorDesc, Vec<u8>),
+    /// Gathered for the host, which makes RoPE's tables.
+    RopeFactors(TensorDesc, Vec<u8>),
     /// Harmless, and read by no plan.
     Unused,
 }
@@ -102,7 +82,7 @@ pub struct Loader {
     /// Every tensor so far, by GGUF's name.
     tensors: Vec<TensorDesc>,
     targets: Vec<Target>,
-    head: Option<ModelHead>,
+    header: Option<ModelHeader>,
     /// What plans of it read, once the metadata is known.
     readable: Option<Readable>,
     started: f64,
@@ -111,6 +91,7 @@ pub struct Loader {
     since_breath: usize,
     /// Of the bytes so far: what is saved of a conversation is of this model alone.
     fingerprint: Fingerprint,
+    span: Span,
 }
 
 /// Bytes after which a loader lets the event loop run, so that an abort is heard: some milliseconds of work.
@@ -159,22 +140,24 @@ impl Loader {
             });
         }
         let started = host.now();
-        let chosen = backend::choose(&options, &host).await?;
+        let span = span!("load");
+        let chosen = backend::choose(&options, &host).in_span(span.clone()).await?;
         Ok(Loader {
             options,
             host,
             chosen,
-            reader: new_reader(beside.is_some(), file_len),
+            reader: header::reader(beside.is_some(), file_len),
             beside,
             parts: SplitSet::new(),
             tensors: Vec::new(),
             targets: Vec::new(),
-            head: None,
+            header: None,
             readable: None,
             started,
             header_ms: 0.0,
             since_breath: 0,
             fingerprint: Fingerprint::new(),
+            span,
         })
     }
 
@@ -183,6 +166,20 @@ impl Loader {
     /// # Errors
     /// A damaged file, a model that can't run, a device without room, or an abort.
     pub async fn push(&mut self, chunk: &[u8]) -> Result<(), SessionError> {
+        let span = self.chunk_span(chunk.len());
+        self.take(chunk).in_span(span).await
+    }
+
+    /// Of a chunk: of the weights, once the header is there.
+    fn chunk_span(&self, bytes: usize) -> Span {
+        let _load = self.span.clone().entered();
+        match self.reader.tensors() {
+            None => span!("header", bytes = bytes),
+            Some(_) => span!("weights", bytes = bytes),
+        }
+    }
+
+    async fn take(&mut self, chunk: &[u8]) -> Result<(), SessionError> {
         if self.host.cancel.is_cancelled() {
             return Err(SessionError::Cancelled { operation: "loading" });
         }
@@ -203,7 +200,7 @@ impl Loader {
                 Target::Weight(id) => {
                     self.chosen.executor.write_weight(*id, piece.offset, bytes).await?;
                 }
-                Target::Vector(_, _, gathered) | Target::Host(_, gathered) => {
+                Target::Vector(_, _, gathered) | Target::RopeFactors(_, gathered) => {
                     gathered.extend_from_slice(bytes)
                 }
                 Target::Unused => {}
@@ -223,43 +220,8 @@ impl Loader {
     /// The part is not complete.
     pub async fn next_part(&mut self, file_len: Option<u64>) -> Result<(), SessionError> {
         self.finish_part().await?;
-        self.reader = new_reader(self.beside.is_some(), file_len);
+        self.reader = header::reader(self.beside.is_some(), file_len);
         Ok(())
-    }
-
-    /// Ends the load: every byte has come, the plans are made.
-    ///
-    /// # Errors
-    /// The file is truncated, a tensor is missing, the device has no room, or the model doesn't write text.
-    pub async fn finish(self) -> Result<Session, SessionError> {
-        let (options, chosen, host, head) = self.complete(Body::Decoder).await?;
-        let context = wanted_context(&options, &head.config)?;
-        Session::new(chosen, host, head, context, options.kv)
-    }
-
-    /// As [`finish`](Loader::finish), for a model that makes embeddings.
-    ///
-    /// # Errors
-    /// As [`finish`](Loader::finish); or the model makes no embeddings.
-    pub async fn finish_embedder(self) -> Result<Embedder, SessionError> {
-        let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
-        let longest = wanted_context(&options, &head.config)?;
-        Embedder::new(chosen, host, head, longest, options.precision)
-    }
-
-    /// As [`finish`](Loader::finish), for an encoder with a head that marks answers.
-    ///
-    /// # Errors
-    /// As [`finish`](Loader::finish); or the model has no such head.
-    pub async fn finish_span_reader(self) -> Result<SpanReader, SessionError> {
-        let (options, chosen, host, head) = self.complete(Body::Encoder).await?;
-        let longest = wanted_context(&options, &head.config)?;
-        SpanReader::new(chosen, host, head, longest)
-    }
-
-    /// Whether the model has a head that marks answers, once the header is read.
-    pub fn marks_answers(&self) -> bool {
-        self.tensors.iter().any(|desc| desc.name.strip_suffix(".weight") == Some(names::EDGE_HEAD))
     }
 
     /// That every byte of every part has come.
@@ -274,42 +236,33 @@ impl Loader {
         Ok(())
     }
 
-    async fn complete(
-        mut self,
-        wanted: Body,
-    ) -> Result<(LoadOptions, Chosen, Host, ModelHead), SessionError> {
-        self.check_complete()?;
-        self.finish_part().await?;
-        let Some(mut head) = self.head else {
-            return Err(SessionError::Cancelled { operation: "loading" });
-        };
-        let arch = head.config.arch;
-        if arch.body != wanted {
-            let (does, expected) = (arch.body.purpose(), wanted.purpose());
-            return Err(ModelError::Purpose { got: arch.name, does, expected }.into());
-        }
-        head.tensors = self.tensors;
-        head.fingerprint = self.fingerprint.finish();
-        check(&head)?;
-        self.chosen.executor.finish_weights().await?;
-        head.timings.header_ms = self.header_ms;
-        head.timings.total_ms = self.host.now() - self.started;
-        Ok((self.options, self.chosen, self.host, head))
+    /// Ends the load: every byte has come, and the weights are on their device.
+    ///
+    /// # Errors
+    /// A file is cut off, its vocabulary or factors do not fit its tensors, or the device has no room.
+    pub async fn finish(self) -> Result<Model, SessionError> {
+        let span = self.span.clone();
+        self.complete().in_span(span).await
     }
 
-    /// What the model does, once the header is read.
-    pub fn body(&self) -> Option<Body> {
-        self.head.as_ref().map(|head| head.config.arch.body)
+    async fn complete(mut self) -> Result<Model, SessionError> {
+        self.check_complete()?;
+        self.finish_part().await?;
+        let Some(mut header) = self.header else {
+            return Err(SessionError::Cancelled { operation: "loading" });
+        };
+        header.tensors = self.tensors;
+        header.fingerprint = self.fingerprint.finish();
+        header.check()?;
+        self.chosen.executor.finish_weights().await?;
+        header.timings.header_ms = self.header_ms;
+        header.timings.total_ms = self.host.now() - self.started;
+        Model::new(self.chosen, self.host, header, &self.options, self.span)
     }
 
     /// Whether the header is read and the tokenizer built.
     pub fn has_header(&self) -> bool {
-        self.head.is_some()
-    }
-
-    /// Which executor was chosen, and why.
-    pub fn backend(&self) -> (crate::plan::BackendInfo, &str) {
-        (self.chosen.executor.info(), &self.chosen.reason)
+        self.header.is_some()
     }
 
     async fn finish_part(&mut self) -> Result<(), SessionError> {
@@ -322,10 +275,10 @@ impl Loader {
                     let bytes = bytemuck::cast_slice(&values);
                     self.chosen.executor.write_weight(id, 0, bytes).await?;
                 }
-                Target::Host(desc, bytes) => {
-                    let values = to_f32(&desc, &bytes)?;
-                    if let Some(head) = &mut self.head {
-                        head.host_tensors.push((desc.name, values));
+                Target::RopeFactors(desc, bytes) => {
+                    let factors = to_f32(&desc, &bytes)?;
+                    if let Some(header) = &mut self.header {
+                        header.rope_factors = Some(factors);
                     }
                 }
             }
@@ -343,22 +296,22 @@ impl Loader {
             }
             (None, None) => return Ok(()),
         };
-        let first = match self.head {
-            None => Some(read_head(metadata, &self.host)?),
+        let first = match self.header {
+            None => Some(ModelHeader::read(metadata, &self.host)?),
             Some(_) => None,
         };
         let readable = match (&first, &mut self.readable) {
-            (Some(head), readable) => readable.insert(Readable::of(&head.config)?),
+            (Some(header), readable) => readable.insert(Readable::of(&header.config)?),
             (None, Some(readable)) => readable,
             (None, None) => return Ok(()),
         };
         // Everything that can be refused is refused before memory is taken and anybody waits for weights.
         let descs = readable.tensors_of(&self.reader)?;
         self.tensors.extend(descs.iter().flatten().cloned());
-        if let Some(head) = first.or_else(|| self.head.take()) {
+        if let Some(header) = first.or_else(|| self.header.take()) {
             let whole = self.beside.is_some() || self.parts.missing() == 0;
             let tensors = whole.then(|| self.tensors.clone());
-            self.head = Some(examine(head, tensors, &self.options)?);
+            self.header = Some(header.examine(tensors, &self.options)?);
         }
         for desc in descs {
             self.targets.push(match desc {
@@ -370,103 +323,10 @@ impl Loader {
     }
 }
 
-/// Refuses what can't run; without tensors, what can be said without them.
-pub(super) fn examine(
-    mut head: ModelHead,
-    tensors: Option<Vec<TensorDesc>>,
-    options: &LoadOptions,
-) -> Result<ModelHead, SessionError> {
-    let context = wanted_context(options, &head.config)?;
-    if let Some(tensors) = tensors {
-        head.tensors = tensors;
-        check(&head)?;
-        let plan = PlanOptions { context, max_tokens: 1, kv: options.kv, head: Head::Logits };
-        match head.config.arch.body {
-            Body::Decoder => model::build(&head.config, &head.tensors, plan)?,
-            Body::Encoder => model::build_encoder(&head.config, &head.tensors, 1)?,
-        };
-    }
-    Ok(head)
-}
-
-pub(super) fn new_reader(safetensors: bool, file_len: Option<u64>) -> Reader {
-    if safetensors {
-        let reader = file_len.map_or_else(SafetensorsReader::new, SafetensorsReader::with_file_len);
-        Reader::Safetensors(reader)
-    } else {
-        Reader::Gguf(file_len.map_or_else(GgufReader::new, GgufReader::with_file_len))
-    }
-}
-
-/// Positions that the caches are to hold; tokens that an encoder's texts are cut to.
-pub(super) fn wanted_context(options: &LoadOptions, config: &Config) -> Result<usize, SessionError> {
-    let default = config.encoder.map_or(config.context.min(DEFAULT_CONTEXT), |encoder| encoder.max_tokens);
-    let wanted = options.context.unwrap_or(default);
-    if wanted < 2 || wanted > config.context {
-        return Err(SessionError::Option {
-            option: "context",
-            expected: format!("2 to {}, the model's", config.context),
-            got: wanted.to_string(),
-        });
-    }
-    Ok(wanted)
-}
-
-/// The metadata of a model: configuration and tokenizer.
-pub(super) fn read_head(metadata: &Metadata, host: &Host) -> Result<ModelHead, SessionError> {
-    let config = Config::from_metadata(metadata)?;
-    let before = host.now();
-    let tokenizer = Arc::new(Tokenizer::from_metadata(metadata)?);
-    let timings = LoadTimings { tokenizer_ms: host.now() - before, ..LoadTimings::default() };
-    let name: Option<&str> = metadata.get("general.name").map_err(ModelError::from)?;
-    let chat_template: Option<&str> = metadata.get("tokenizer.chat_template").map_err(ModelError::from)?;
-    Ok(ModelHead {
-        name: name.unwrap_or(config.arch.name).to_owned(),
-        chat_template: chat_template.map(str::to_owned),
-        fingerprint: 0,
-        config,
-        tokenizer,
-        tensors: Vec::new(),
-        host_tensors: Vec::new(),
-        timings,
-    })
-}
-
-/// What the builder of plans can't see: the vocabulary has a row of the embedding table for each token, and the factors on RoPE's
-/// frequencies fit them.
-fn check(head: &ModelHead) -> Result<(), ModelError> {
-    let vocabulary = head.tokenizer.vocab_size() as usize;
-    if let Some(table) = head.tensors.iter().find(|desc| desc.name == names::EMBEDDING)
-        && table.shape.rows() != vocabulary
-    {
-        return Err(ModelError::TensorShape {
-            name: table.name.clone(),
-            expected: format!("[{vocabulary}, {}], a row for each token", head.config.width),
-            got: table.shape.to_string(),
-        });
-    }
-    let Some((name, factors)) = head.host_tensors.iter().find(|(name, _)| name == names::ROPE_FACTORS) else {
-        return Ok(());
-    };
-    let pairs = head.config.rope_dims / 2;
-    if factors.len() != pairs {
-        let got = format!("[{}]", factors.len());
-        return Err(ModelError::TensorShape { name: name.clone(), expected: format!("[1, {pairs}]"), got });
-    }
-    match factors.iter().find(|factor| !(factor.is_finite() && **factor > 0.0)) {
-        None => Ok(()),
-        Some(got) => Err(ModelError::Value {
-            key: name.clone(),
-            expected: "positive numbers".to_owned(),
-            got: got.to_string(),
-        }),
-    }
-}
-
 /// Reserves room for a tensor.
 fn target(executor: &mut impl Executor, desc: &TensorDesc) -> Result<Target, ExecError> {
     if desc.name == names::ROPE_FACTORS {
-        return Ok(Target::Host(desc.clone(), Vec::new()));
+        return Ok(Target::RopeFactors(desc.clone(), Vec::new()));
     }
     if desc.shape.rows() == 1 && desc.dtype != DType::F32 {
         let vector = TensorDesc { dtype: DType::F32, ..desc.clone() };

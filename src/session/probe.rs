@@ -4,12 +4,12 @@
 //! Writing a token reads every weight once and takes so many steps; both are known from the plan.
 
 use super::{AnyExecutor, Host, SessionError};
-use crate::kernel::Op;
+use crate::kernel::Primitive;
 use crate::kernel::add::Add;
 use crate::kernel::argmax::Argmax;
 use crate::kernel::matmul::MatMul;
-use crate::plan::executor::PlanId;
-use crate::plan::{Executor, Extent, Plan, Progress, Rows, Storage, ValueId};
+use crate::plan::executor::{PlanId, Submit};
+use crate::plan::{Dim, Executor, Extent, Plan, Storage, ValueId};
 use crate::tensor::{DType, Shape, TensorDesc};
 
 /// Bytes of the weight: more than most caches hold, so that it comes from memory, as a model's do.
@@ -44,12 +44,12 @@ pub(super) async fn tokens_per_second(
 
 /// The weights that a token is multiplied with. (Of an embedding table it reads one row.)
 fn products(plan: &Plan) -> Vec<TensorDesc> {
-    let products = plan.steps.iter().filter(|step| matches!(step.op, Op::MatMul(_)));
-    let weights = products.filter_map(|step| step.inputs.get(1)).map(|&id| plan.value(id));
+    let products = plan.steps.iter().filter(|step| matches!(step.op.primitive(), Some(Primitive::MatMul(_))));
+    let weights = products.filter_map(|step| step.reads.get(1)).map(|&id| plan.value(id));
     weights
         .filter_map(|value| {
-            let Rows::Fixed(rows) = value.rows else { return None };
-            let shape = Shape::new(vec![rows, value.cols]);
+            let [Dim::Fixed(rows)] = *value.dims.outer() else { return None };
+            let shape = Shape::new(vec![rows, value.cols()]);
             Some(TensorDesc { name: WEIGHT.to_owned(), dtype: value.dtype, shape })
         })
         .collect()
@@ -88,22 +88,22 @@ async fn measure(
 
     let (rows, cols) = (sample.shape.rows(), sample.shape.cols());
     let mut product = Plan::new();
-    let x = product.add(Storage::Input, INPUT, DType::F32, Rows::Tokens, cols);
-    let w = product.add(Storage::Weight, WEIGHT, sample.dtype, Rows::Fixed(rows), cols);
-    let y = product.step(MatMul, &[x, w], "y", Rows::Tokens, rows);
-    let token = product.add(Storage::Output, "token", DType::U32, Rows::Tokens, 1);
+    let x = product.add(Storage::Input, INPUT, DType::F32, (Dim::Tokens, cols));
+    let w = product.add(Storage::Weight, WEIGHT, sample.dtype, (Dim::Fixed(rows), cols));
+    let y = product.step(MatMul, &[x, w], "y", (Dim::Tokens, rows));
+    let token = product.add(Storage::Output, "token", DType::U32, (Dim::Tokens, 1));
     product.step_into(Argmax, &[y], token);
-    let product = (executor.prepare(&product, 1)?, token);
+    let product = (executor.prepare(&product, Extent::tokens(1))?, token);
 
     let mut steps = Plan::new();
-    let x = steps.add(Storage::Input, INPUT, DType::F32, Rows::Tokens, cols);
+    let x = steps.add(Storage::Input, INPUT, DType::F32, (Dim::Tokens, cols));
     let mut last = x;
     for _ in 1..STEPS {
-        last = steps.step(Add, &[last, x], "y", Rows::Tokens, cols);
+        last = steps.step(Add, &[last, x], "y", (Dim::Tokens, cols));
     }
-    let sum = steps.add(Storage::Output, "sum", DType::F32, Rows::Tokens, cols);
+    let sum = steps.add(Storage::Output, "sum", DType::F32, (Dim::Tokens, cols));
     steps.step_into(Add, &[last, x], sum);
-    let steps = (executor.prepare(&steps, 1)?, sum);
+    let steps = (executor.prepare(&steps, Extent::tokens(1))?, sum);
 
     Ok((time(executor, host, product).await?, time(executor, host, steps).await?))
 }
@@ -119,10 +119,10 @@ async fn time(
     let mut run = 0;
     loop {
         let before = host.now();
-        executor.begin(plan, Extent { tokens: 1, pos: 0 })?;
-        while executor.advance(BUDGET_MS).await? == Progress::More {}
-        // Until it has been read, a GPU may not have begun.
-        executor.read(plan, output).await?;
+        let submit = Submit { plan, extent: Extent::tokens(1), inputs: &[], outputs: &[output] };
+        // Until its outcome has been taken, a GPU may not have begun.
+        let ticket = executor.submit(submit)?;
+        executor.take(ticket).await?;
         let ms = host.now() - before;
         if run > 0 {
             shortest = ms.min(shortest);

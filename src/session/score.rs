@@ -31,15 +31,15 @@ impl Session {
         context: usize,
         mut on_window: impl FnMut(usize, usize),
     ) -> Result<Score, SessionError> {
-        self.generation = None;
+        self.sequence = None;
         self.model.host.cancel.reset();
-        self.forget_unread().await?;
+        self.cache.forget_unread(&mut self.model).await?;
         // Without a BOS there is nothing before a window's first token, and it can't be scored.
         let unscored = usize::from(self.model.tokenizer.bos().is_none());
-        if context < 2 + unscored || context > self.context {
+        if context < 2 + unscored || context > self.model.context {
             return Err(SessionError::Option {
                 option: "context",
-                expected: format!("{} to {}", 2 + unscored, self.context),
+                expected: format!("{} to {}", 2 + unscored, self.model.context),
                 got: context.to_string(),
             });
         }
@@ -69,8 +69,8 @@ impl Session {
         let mut total = 0.0;
         let mut pos = 0;
         for chunk in sequence.chunks(CHUNK) {
-            let ready = self.run(Head::AllLogits, chunk, pos).await?;
-            let logits = self.read_logits(ready).await?;
+            let run = self.run(Head::AllLogits, chunk, pos).await?;
+            let logits = self.read_logits(run).await?;
             let vocabulary = logits.len() / chunk.len();
             for (row, &next) in logits.chunks_exact(vocabulary).zip(&sequence[pos + 1..]) {
                 let missing = || ExecError::Unknown {

@@ -5,16 +5,15 @@
 
 use std::ops::Range;
 
-use super::backend::Chosen;
-use super::load::ModelHead;
-use super::loaded::Loaded;
-use super::{CancelFlag, Host, SessionError, SessionInfo};
+use super::model::{Input, Prepared};
+use super::{Model, SessionError};
+use crate::kernel::facts::{Row, Segment};
+use crate::model::arch::Body;
 use crate::model::blocks::names;
 use crate::model::{self, ModelError};
-use crate::plan::executor::{MemoryUse, PlanId};
-use crate::plan::{ExecError, Executor, Extent, ValueId};
+use crate::plan::Extent;
 use crate::tensor::first_not_finite;
-use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::tokenizer::EncodeOptions;
 
 /// Tokens that a window takes over from the one before it; at most half of its own.
 const STRIDE: usize = 128;
@@ -23,11 +22,8 @@ const LEAST: usize = 16;
 
 /// A model that marks answers.
 pub struct SpanReader {
-    model: Loaded,
-    /// Tokens of a window, with the question.
-    max_tokens: usize,
-    plan: PlanId,
-    output: ValueId,
+    model: Model,
+    prepared: Prepared,
 }
 
 /// A token of the text within a window.
@@ -54,50 +50,30 @@ pub struct Window {
 type Logits = [f32; 2];
 
 impl SpanReader {
-    pub(super) fn new(
-        chosen: Chosen,
-        host: Host,
-        head: ModelHead,
-        max_tokens: usize,
-    ) -> Result<Self, SessionError> {
-        let mut model = Loaded::new(chosen, host, head);
+    /// Makes the plan ready. The model's context is what a window holds, with the question.
+    ///
+    /// # Errors
+    /// The model writes text, has no head that marks answers, or its vocabulary no `[CLS]` and `[SEP]`; or the device has no room.
+    pub fn new(mut model: Model) -> Result<Self, SessionError> {
+        model.expect(Body::Encoder)?;
         let plan = model::build_span_reader(&model.config, &model.tensors)?;
-        let missing =
-            || ExecError::Unknown { operation: "prepare", what: "output", name: names::EDGES.to_owned() };
-        let output = plan.find(names::EDGES).ok_or_else(missing)?;
-        if model.tokenizer.word_ranges("").is_none()
-            || model.tokenizer.bos().is_none()
-            || model.tokenizer.eos().is_none()
-        {
+        let tokenizer = &model.tokenizer;
+        if tokenizer.word_ranges("").is_none() || tokenizer.bos().is_none() || tokenizer.eos().is_none() {
             return Err(ModelError::Value {
                 key: "tokenizer.json".to_owned(),
                 expected: "a BERT vocabulary with [CLS] and [SEP]".to_owned(),
-                got: model.tokenizer.name().to_owned(),
+                got: tokenizer.name().to_owned(),
             }
             .into());
         }
-        let plan = model.executor.prepare(&plan, max_tokens)?;
-        Ok(SpanReader { model, max_tokens, plan, output })
+        let prepared = model.prepare(&plan, Some(names::EDGES), Extent::tokens(model.context))?;
+        model.end_loading();
+        Ok(SpanReader { model, prepared })
     }
 
-    /// Facts for people. The context is what a window holds; there is no cache.
-    pub fn info(&self) -> SessionInfo {
-        self.model.info(self.max_tokens)
-    }
-
-    /// Where the bytes are.
-    pub fn memory(&self) -> MemoryUse {
-        self.model.executor.memory()
-    }
-
-    /// The vocabulary.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.model.tokenizer
-    }
-
-    /// The flag that ends whatever this model is doing.
-    pub fn cancel_flag(&self) -> CancelFlag {
-        self.model.host.cancel.clone()
+    /// The model: facts, memory, vocabulary.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Reads a text for a question, window by window.
@@ -116,13 +92,13 @@ impl SpanReader {
             self.model.pause("reading").await?;
         }
         // [CLS], and [SEP] behind each.
-        let room = self.max_tokens.saturating_sub(question.len() + 3);
+        let room = self.model.context.saturating_sub(question.len() + 3);
         let stride = STRIDE.min(room / 2);
         if room < LEAST.min(ids.len()) {
             return Err(SessionError::Context {
                 what: "the question with a part of the text",
                 needed: question.len() + 3 + LEAST.min(ids.len()),
-                context: self.max_tokens,
+                context: self.model.context,
                 advice: "shorten the question",
             });
         }
@@ -154,18 +130,16 @@ impl SpanReader {
             .chain(text.iter().copied())
             .chain(sep)
             .collect();
-        let count = ids.len() as u32;
-        let positions: Vec<u32> = (0..count).collect();
+        let rows = Row::sequence(&ids, 0);
+        let segment = Segment { first: 0, end: ids.len() as u32 };
         let types: Vec<u32> = (0..ids.len()).map(|at| u32::from(at >= question.len() + 2)).collect();
-        let spans = vec![[0, count]; ids.len()];
-        self.model.executor.write(names::IDS, bytemuck::cast_slice(&ids))?;
-        self.model.executor.write(names::POSITIONS, bytemuck::cast_slice(&positions))?;
-        self.model.executor.write(names::SPANS, bytemuck::cast_slice(&spans))?;
-        if self.model.has(names::TYPE_EMBEDDING) {
-            self.model.executor.write(names::TYPES, bytemuck::cast_slice(&types))?;
-        }
-        self.model.run(self.plan, Extent { tokens: ids.len(), pos: 0 }, "reading").await?;
-        let bytes = self.model.executor.read(self.plan, self.output).await?;
+        let inputs: [(Input, &[u8]); 3] = [
+            (Input::Rows, bytemuck::cast_slice(&rows)),
+            (Input::Segments, bytemuck::bytes_of(&segment)),
+            (Input::Types, bytemuck::cast_slice(&types)),
+        ];
+        let run = self.model.run(self.prepared, Extent::tokens(ids.len()), &inputs, "reading").await?;
+        let bytes = self.model.take(run).await?;
         let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         let (pairs, _) = numbers.as_chunks::<2>();
         let read = &numbers[..numbers.len().min(2 * ids.len())];

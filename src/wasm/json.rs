@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::hf;
 use crate::sampler::Settings;
-use crate::session::{Forecast, GenerateOptions, SessionError, SessionInfo};
+use crate::session::{Forecast, GenerateOptions, ModelInfo, SessionError};
 use crate::tasks::chat::{Message, Overflow};
 use crate::tensor::DType;
 
@@ -156,7 +156,7 @@ pub(super) struct Info {
 }
 
 impl Info {
-    pub fn of(info: SessionInfo) -> Self {
+    pub fn of(info: ModelInfo) -> Self {
         Info {
             name: info.name,
             architecture: info.architecture,

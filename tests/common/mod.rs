@@ -99,7 +99,8 @@ pub fn load_file(path: &Path, options: LoadOptions) -> Session {
         loop {
             let read = file.read(&mut chunk).expect("the model reads");
             if read == 0 {
-                return loader.finish().await.expect("the model is complete");
+                let model = loader.finish().await.expect("the model is complete");
+                return Session::new(model).expect("it writes text");
             }
             loader.push(&chunk[..read]).await.expect("the model loads");
         }

@@ -36,7 +36,7 @@ pub fn load(parts: &[Vec<u8>], options: LoadOptions, host: Host) -> Result<Sessi
                 loader.push(chunk).await?;
             }
         }
-        loader.finish().await
+        Session::new(loader.finish().await?)
     })
 }
 

@@ -41,7 +41,7 @@ pub fn load(backend: BackendChoice, kv: DType, file: &[u8]) -> Session {
         for chunk in file.chunks(77_777) {
             loader.push(chunk).await.expect("the model loads");
         }
-        loader.finish().await.expect("the model is complete")
+        Session::new(loader.finish().await.expect("the model is complete")).expect("it writes text")
     })
 }
 

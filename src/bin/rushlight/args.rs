@@ -17,6 +17,9 @@ use crate::prefix::PrefixArgs;
 #[derive(Parser, Debug)]
 #[command(name = "rushlight", version, about)]
 pub struct Cli {
+    /// Write what the time was spent on to this file, as a trace that chrome://tracing and ui.perfetto.dev open.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub trace: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }

@@ -1,6 +1,6 @@
 //! `rushlight ask`
 
-use rushlight::session::{Event, Host, Session, SessionInfo};
+use rushlight::session::{Event, Host, ModelInfo, Session};
 use rushlight::tasks::ask::index::Similarities;
 use rushlight::tasks::ask::{Answer, AskError, Asking, Library, Scored, Span, edges, features, free};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub fn run(args: &AskArgs) -> Result<(), CliError> {
             Reader::Spans(mut reader) => {
                 for question in &questions {
                     let answer = edges::answer(&mut reader, &library, question, 0).await.map_err(said)?;
-                    show(args, &answer, &reader.info())?;
+                    show(args, &answer, &reader.model().info())?;
                 }
                 return Ok(());
             }
@@ -151,7 +151,7 @@ fn evidence(text: &str, span: &Scored) -> Value {
     json!({ "start": span.bytes.start, "end": span.bytes.end, "text": words, "score": span.score, "features": features })
 }
 
-fn show(args: &AskArgs, answer: &Answer, info: &SessionInfo) -> Result<(), CliError> {
+fn show(args: &AskArgs, answer: &Answer, info: &ModelInfo) -> Result<(), CliError> {
     if args.common.json {
         return print(&format!("{}\n", to_json(answer)));
     }

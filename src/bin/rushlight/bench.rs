@@ -103,7 +103,7 @@ fn embed(args: &BenchArgs, text: &str) -> Result<(), CliError> {
             tokens = embeddings.stats.tokens;
             vector = embeddings.vectors.into_iter().next().unwrap_or_default();
         }
-        let facts = embedder.info();
+        let facts = embedder.model().info();
         let (info, reason) = (facts.backend, facts.reason.as_str());
         if args.common.json {
             let results = [json!({ "test": "embed", "tokens": tokens, "ms": ms })];

@@ -28,7 +28,7 @@ pub fn run(args: &EmbedArgs) -> Result<(), CliError> {
             return print(&format!("{}\n", to_json(&embedder, &embeddings)));
         }
         print(&to_text(&texts, &embeddings))?;
-        let info = embedder.info();
+        let info = embedder.model().info();
         note(&format!("backend {} ({}): {}", info.backend.kind, info.backend.device, info.reason));
         let stats = embeddings.stats;
         if stats.truncated > 0 {
@@ -41,7 +41,7 @@ pub fn run(args: &EmbedArgs) -> Result<(), CliError> {
 }
 
 fn to_json(embedder: &Embedder, embeddings: &Embeddings) -> serde_json::Value {
-    let info = embedder.info();
+    let info = embedder.model().info();
     let stats = embeddings.stats;
     json!({
         "embeddings": embeddings.vectors,

@@ -144,9 +144,9 @@ fn plan_memory(args: &InspectArgs, contents: &Contents) -> Result<(Plan, MemoryP
             (model::build(&config, &descs, options)?, max_tokens)
         }
         // One text of the longest.
-        Body::Encoder => (model::build_encoder(&config, &descs, 1)?, context),
+        Body::Encoder => (model::build_encoder(&config, &descs)?, context),
     };
-    let extent = Extent { tokens: max_tokens, pos: 0 };
+    let extent = Extent::tokens(max_tokens);
     let stored = |storage: Storage| -> u64 {
         let ids = (0..plan.values.len() as u32).map(ValueId);
         ids.filter(|id| plan.value(*id).storage == storage).map(|id| plan.operand(id, extent).bytes()).sum()

@@ -19,6 +19,7 @@ mod prefix;
 mod quantize;
 mod serve;
 mod text;
+mod trace;
 mod unfinished;
 
 use std::io::IsTerminal;
@@ -32,7 +33,7 @@ use error::CliError;
 
 fn main() -> ExitCode {
     let result = match Cli::try_parse() {
-        Ok(cli) => run(&cli),
+        Ok(cli) => traced(&cli),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             output::print(&help(&error))
         }
@@ -51,6 +52,14 @@ fn main() -> ExitCode {
 fn help(error: &clap::Error) -> String {
     let text = error.render();
     if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() }
+}
+
+/// Runs the command and records it where that is asked for, however it ends.
+fn traced(cli: &Cli) -> Result<(), CliError> {
+    let Some(path) = &cli.trace else { return run(cli) };
+    trace::begin(path)?;
+    let result = run(cli);
+    result.and(trace::end())
 }
 
 fn run(cli: &Cli) -> Result<(), CliError> {

@@ -9,7 +9,7 @@ use rushlight::formats::FormatError;
 use rushlight::formats::gguf::{GgufReader, Header, Metadata, SplitSet, split_names};
 use rushlight::formats::safetensors::{self, SafetensorsReader};
 use rushlight::model::hf;
-use rushlight::session::{Embedder, Host, LoadOptions, Loader, Session, SpanReader};
+use rushlight::session::{Embedder, Host, LoadOptions, Loader, Model, ModelKind, Session, SpanReader};
 
 use crate::error::CliError;
 use crate::model_folder::Folder;
@@ -122,12 +122,12 @@ pub fn read_safetensors_header(path: &Path) -> Result<safetensors::Header, CliEr
 
 /// Loads a model with a progress bar on a terminal.
 pub async fn load(path: &Path, options: LoadOptions, host: Host) -> Result<Session, CliError> {
-    Ok(read(path, options, host).await?.finish().await?)
+    Ok(Session::new(read(path, options, host).await?)?)
 }
 
 /// As [`load`], for a model that makes embeddings.
 pub async fn load_embedder(path: &Path, options: LoadOptions, host: Host) -> Result<Embedder, CliError> {
-    Ok(read(path, options, host).await?.finish_embedder().await?)
+    Ok(Embedder::new(read(path, options, host).await?)?)
 }
 
 /// What can answer questions.
@@ -140,15 +140,15 @@ pub enum Reader {
 
 /// As [`load`], for a model that answers questions in either way.
 pub async fn load_reader(path: &Path, options: LoadOptions, host: Host) -> Result<Reader, CliError> {
-    let loader = read(path, options, host).await?;
-    if loader.marks_answers() {
-        return Ok(Reader::Spans(Box::new(loader.finish_span_reader().await?)));
-    }
-    Ok(Reader::Session(Box::new(loader.finish().await?)))
+    let model = read(path, options, host).await?;
+    Ok(match model.kind() {
+        ModelKind::SpanReader => Reader::Spans(Box::new(SpanReader::new(model)?)),
+        ModelKind::Decoder | ModelKind::Encoder => Reader::Session(Box::new(Session::new(model)?)),
+    })
 }
 
-/// Gives a loader every byte of a model.
-async fn read(path: &Path, options: LoadOptions, host: Host) -> Result<Loader, CliError> {
+/// Gives a loader every byte of a model, and ends the load.
+async fn read(path: &Path, options: LoadOptions, host: Host) -> Result<Model, CliError> {
     let folder = Folder::open(path)?;
     let mut parts = match &folder {
         Some(folder) => vec![Part::open(folder.weights.clone())?],
@@ -176,7 +176,7 @@ async fn read(path: &Path, options: LoadOptions, host: Host) -> Result<Loader, C
     }
     bar.finish_and_clear();
     loader.check_complete().map_err(|error| CliError::from(error).in_file(path))?;
-    Ok(loader)
+    Ok(loader.finish().await?)
 }
 
 /// Bytes on stderr, only where someone looks.

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
 use crate::error::CliError;
+use crate::trace;
 
 /// Prints at once. A reader that has gone away, as `head` does, ends the program quietly.
 pub fn print(text: &str) -> Result<(), CliError> {
@@ -12,7 +13,10 @@ pub fn print(text: &str) -> Result<(), CliError> {
 
 fn checked(written: std::io::Result<()>) -> Result<(), CliError> {
     match written {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            trace::end().ok();
+            std::process::exit(0)
+        }
         Err(error) => Err(CliError::failure("ERR_FILE", format!("standard output: {error}"))),
         Ok(()) => Ok(()),
     }

@@ -34,7 +34,7 @@ pub fn run(args: &PrefixArgs) -> Result<(), CliError> {
     let load = args.run.load_options(&args.common, args.context);
     pollster::block_on(async {
         let mut session = model_file::load(&args.common.model, load, Host::native()).await?;
-        let tokens = session.hold(&text).await?;
+        let tokens = session.prefill(&text).await?;
         let bytes = session.export().await?;
         std::fs::write(&args.output, &bytes).map_err(|error| CliError::file(&args.output, &error))?;
         let kv = session.info().kv.name().to_lowercase();

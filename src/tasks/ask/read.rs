@@ -259,8 +259,8 @@ impl Reader<'_> {
         // Where the frame and the passage end.
         let passage_end = first - 1;
         let framed = common(nothing.iter(), prompt.iter()).min(passage_end);
-        self.session.shelve(&prompt[..framed], 0).await?;
-        self.session.shelve(&prompt[..passage_end], framed).await?;
+        self.session.keep_prefix(&prompt[..framed], 0).await?;
+        self.session.keep_prefix(&prompt[..passage_end], framed).await?;
         reading.question = total / f64::from(scored.max(1));
         reading.null = null_first_logprob + self.rest(&prompt, &null).await?;
         let asked = Asked { prompt: &prompt, passage, automaton, prior: &begins };

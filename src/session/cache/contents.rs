@@ -5,7 +5,7 @@
 //! keeps the last `slots` that were written, of which a query sees `window`. Where going back needs older ones than those,
 //! everything is run again.
 
-/// The ring of a sliding-window layer that is shorter than the context.
+/// The ring of sliding-window layers; it may hold the whole context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ring {
     /// Positions that a query sees, its own included.
@@ -16,7 +16,7 @@ pub(super) struct Ring {
 
 /// Tokens whose keys and values are in the caches.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Contents {
     /// By position.
     ids: Vec<u32>,
     /// First position that the rings hold.
@@ -24,10 +24,10 @@ pub(super) struct Held {
     ring: Option<Ring>,
 }
 
-impl Held {
+impl Contents {
     /// Caches that hold nothing yet.
     pub fn new(ring: Option<Ring>) -> Self {
-        Held { ring, ..Held::default() }
+        Contents { ring, ..Contents::default() }
     }
 
     /// Tokens by position.
@@ -56,15 +56,17 @@ impl Held {
         self.ids.extend_from_slice(ids);
     }
 
-    /// Everything was replaced from outside: positions `oldest..` of all layers, and those before it of global ones.
-    pub fn replace(&mut self, ids: Vec<u32>, oldest: usize) {
-        (self.ids, self.oldest) = (ids, oldest);
+    /// What the same caches hold once everything in them was replaced from outside: positions `oldest..` of local layers, as far as
+    /// their ring has room, and all positions of global ones.
+    pub fn replaced(&self, ids: Vec<u32>, oldest: usize) -> Self {
+        let lost = self.ring.map_or(0, |ring| ids.len().saturating_sub(ring.slots));
+        Contents { oldest: oldest.max(lost), ids, ring: self.ring }
     }
 
     /// Tokens of `ids` that need not run again: all that they have in common with what is held but the last, whose logits are
     /// wanted; none where the first of the others would miss a part of its window.
     pub fn reusable(&self, ids: &[u32]) -> usize {
-        let common = self.ids.iter().zip(ids).take_while(|(held, id)| held == id).count();
+        let common = self.ids.iter().zip(ids).take_while(|(own, id)| own == id).count();
         let pos = common.min(ids.len().saturating_sub(1));
         if self.sees_all(pos) { pos } else { 0 }
     }
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn what_is_reused_is_what_a_ring_still_has() {
         let (window, slots) = (5, 9);
-        let mut held = Held::new(Some(Ring { window, slots }));
+        let mut contents = Contents::new(Some(Ring { window, slots }));
         let mut ring = Simulated { slots: vec![None; slots] };
         let (mut reused, mut refused) = (0, 0);
         let mut random = 1_u32;
@@ -115,8 +117,9 @@ mod tests {
             // Another end, and what goes before it kept.
             ids.truncate(next(ids.len() + 1));
             ids.extend((0..1 + next(12)).map(|offset| turn * 16 + offset as u32));
-            let from = held.reusable(&ids);
-            let common = held.ids().iter().zip(&ids).take_while(|(a, b)| a == b).count().min(ids.len() - 1);
+            let from = contents.reusable(&ids);
+            let common =
+                contents.ids().iter().zip(&ids).take_while(|(a, b)| a == b).count().min(ids.len() - 1);
             assert!(ring.has_window(&ids, from, window), "turn {turn}: {from} of {}", ids.len());
             // Nothing is run again that need not be.
             assert_eq!(from == common, ring.has_window(&ids, common, window) || common == 0, "turn {turn}");
@@ -127,12 +130,12 @@ mod tests {
             let mut pos = from;
             while pos < ids.len() {
                 let chunk = (ids.len() - pos).min(1 + next(slots - window));
-                held.begin(pos, chunk);
+                contents.begin(pos, chunk);
                 ring.write(pos, &ids[pos..pos + chunk]);
                 if next(20) == 0 {
                     break;
                 }
-                held.end(&ids[pos..pos + chunk]);
+                contents.end(&ids[pos..pos + chunk]);
                 pos += chunk;
             }
         }
@@ -141,10 +144,10 @@ mod tests {
 
     #[test]
     fn without_a_ring_everything_in_common_is_reused() {
-        let mut held = Held::new(None);
-        held.begin(0, 4);
-        assert_eq!(held.reusable(&[1, 2]), 0, "a run that has not ended counts for nothing");
-        held.end(&[1, 2, 3, 4]);
+        let mut contents = Contents::new(None);
+        contents.begin(0, 4);
+        assert_eq!(contents.reusable(&[1, 2]), 0, "a run that has not ended counts for nothing");
+        contents.end(&[1, 2, 3, 4]);
         for (ids, expected) in [
             (&[1, 2, 3, 4, 5][..], 4),
             (&[1, 2, 3, 4], 3),
@@ -153,9 +156,26 @@ mod tests {
             (&[9], 0),
             (&[], 0),
         ] {
-            assert_eq!(held.reusable(ids), expected, "{ids:?}");
+            assert_eq!(contents.reusable(ids), expected, "{ids:?}");
         }
-        held.begin(2, 1);
-        assert_eq!(held.reusable(&[1, 2, 3, 4]), 2, "what is being written over is gone");
+        contents.begin(2, 1);
+        assert_eq!(contents.reusable(&[1, 2, 3, 4]), 2, "what is being written over is gone");
+    }
+
+    #[test]
+    fn what_comes_from_another_ring_is_reused_where_a_window_is_whole() {
+        let ids: Vec<u32> = (0..20).collect();
+        let next: Vec<u32> = (0..21).collect();
+        // A ring that holds the whole context loses nothing more than the other one had; one of 9 slots keeps positions from 11 on.
+        for (slots, oldest, first_seen) in [(100, 0, 0), (100, 10, 14), (9, 10, 15), (9, 12, 16)] {
+            let taken = Contents::new(Some(Ring { window: 5, slots })).replaced(ids.clone(), oldest);
+            assert_eq!(taken.reusable(&next), 20, "{slots}, {oldest}");
+            let seen = (0..20).find(|&pos| taken.sees_all(pos));
+            assert_eq!(seen, Some(first_seen), "{slots}, {oldest}");
+        }
+        assert!(
+            !Contents::new(None).replaced(ids, 3).sees_all(20),
+            "layers without a window need every position"
+        );
     }
 }
