@@ -243,37 +243,46 @@ pub fn ends_with_function_word(text: &str) -> bool {
     words(end).last().is_some_and(|word| listed(FUNCTION_WORDS, word))
 }
 
-/// Whether a span parts what belongs together: a number and its unit, or the words of a name. `before` and `behind` are what stands
-/// around it.
+/// Signs that join what stands at both sides of them to one word: `quixotry-4471`, `MPL/2.0`.
+const JOINERS: &str = "-/_@.:'’";
+
+/// Whether a span parts what belongs together: a word, a number and its unit, or the words of a name. `before` and `behind` are what
+/// stands around it.
 pub fn cuts(before: &str, span: &str, behind: &str) -> bool {
-    let joined = |text: &str| text.chars().all(char::is_whitespace);
-    // The last word of one text and the first of the next, where nothing but space is between them.
-    let pair = |left: &str, right: &str| -> Option<(String, String)> {
-        let last = left.trim_end().rsplit(char::is_whitespace).next()?;
-        let first = right.trim_start().split(char::is_whitespace).next()?;
-        let spaced = left.ends_with(char::is_whitespace) || right.starts_with(char::is_whitespace);
-        (spaced && !last.is_empty() && !first.is_empty() && !joined(right))
-            .then(|| (last.to_owned(), first.to_owned()))
-    };
-    let letters = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
-    let together = |(last, first): (String, String)| {
-        let ends = |word: &str| word.ends_with(char::is_alphanumeric);
-        let begins = |word: &str| word.starts_with(char::is_alphanumeric);
-        if !ends(&last) || !begins(&first) {
-            return false;
-        }
-        let (last, first) = (letters(&last), letters(&first));
-        let capital = |word: &str| word.starts_with(char::is_uppercase) && !listed(FUNCTION_WORDS, word);
-        let unit = first.starts_with(char::is_lowercase) && !listed(FUNCTION_WORDS, &first);
-        (is_number(&last) && unit) || (capital(&last) && (capital(&first) || is_number(&first)))
-    };
-    pair(before, span).is_some_and(together) || pair(span, behind).is_some_and(together)
+    is_one(before, span) || is_one(span, behind)
+}
+
+/// Whether what ends the one text and what begins the other belong together.
+fn is_one(left: &str, right: &str) -> bool {
+    let ends = |text: &str| text.ends_with(char::is_alphanumeric);
+    let begins = |text: &str| text.starts_with(char::is_alphanumeric);
+    if !left.ends_with(char::is_whitespace) && !right.starts_with(char::is_whitespace) {
+        let behind = right.trim_start_matches(|c| JOINERS.contains(c));
+        let ahead = left.trim_end_matches(|c| JOINERS.contains(c));
+        return (behind.len() < right.len() && ends(left) && begins(behind))
+            || (ahead.len() < left.len() && ends(ahead) && begins(right));
+    }
+    let (left, right) = (left.trim_end(), right.trim_start());
+    if !ends(left) || !begins(right) {
+        return false;
+    }
+    let mut words = left.rsplit(char::is_whitespace);
+    let (last, earlier) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let first = right.split(char::is_whitespace).next().unwrap_or_default();
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let (last, first) = (bare(last), bare(first));
+    let capital = |word: &str| word.starts_with(char::is_uppercase) && !listed(FUNCTION_WORDS, word);
+    let unit = first.starts_with(char::is_lowercase) && !listed(FUNCTION_WORDS, &first);
+    // The number of a name has no unit: `Android 8 ends`. May is a month before a number.
+    let named = capital(&last) || (last.starts_with(char::is_uppercase) && listed(TIMES, &last));
+    (is_number(&last) && unit && !capital(earlier))
+        || (capital(&last) && capital(&first))
+        || (named && is_number(&first))
 }
 
 /// Whether a text is little but a number where the question asks for none.
 pub fn is_unasked_number(question: Option<Kind>, text: &str) -> bool {
-    let has = |least: usize| words(text).filter(|word| is_number(word)).count() >= least;
-    question.is_none() && has(1) && words(text).count() <= 2
+    question.is_none() && words(text).next().is_some_and(is_count) && words(text).count() <= 2
 }
 
 /// What a question asks for, if its words say so.
@@ -436,6 +445,39 @@ mod tests {
         assert_eq!((amount("1931", " by"), amount("42", "米，")), (1.0, 1.0));
         assert_eq!((fits("誰が？", "沢田美咲"), fits("誰が？", "1931年")), (1.0, -1.0));
         assert_eq!((fits("几点？", "七点"), fits("什么时候？", "星期一")), (0.5, 0.5));
+    }
+
+    #[test]
+    fn what_belongs_together_is_not_to_be_parted() {
+        for (before, span, behind) in [
+            ("costs ", "61", " mg per litre"),
+            ("were ", "3", " pallets delivered"),
+            ("in May", " 1873", "."),
+            ("by ", "Marta", " Lindqvist"),
+            ("is ", "quixotry", "-4471."),
+            ("quixotry-", "4471", "."),
+            ("see ", "MPL", "/2.0"),
+        ] {
+            assert!(cuts(before, span, behind), "{before}|{span}|{behind}");
+        }
+        for (before, span, behind) in [
+            ("for ", "Android 8", " ends"),
+            ("is ", "quixotry-4471", "."),
+            ("opens ", "at six", " in the morning"),
+            ("The ", "bakery", " opens"),
+            ("was ", "312", "."),
+            ("(", "fifty percent", ") of"),
+        ] {
+            assert!(!cuts(before, span, behind), "{before}|{span}|{behind}");
+        }
+        assert!(is_unasked_number(None, "145 pounds") && is_unasked_number(None, "ten"));
+        assert!(!is_unasked_number(None, "quixotry-4471") && !is_unasked_number(None, "Windows 7"));
+        assert!(!is_unasked_number(Some(Kind::Amount), "145 pounds"));
+        assert!(
+            ends_with_function_word("because the")
+                && ends_with_function_word("to")
+                && !ends_with_function_word("in my car")
+        );
     }
 
     #[test]
