@@ -33,6 +33,7 @@ const EXPECTED = [
   ["Who kept the lamp?", { said: /^Mary Tallis 0\.\d/m }],
   ["indexes.list()", { said: /^(in )?1831$/m }],
   ["likeness", { said: /^0\.[5-9]/m }],
+  ["{ trace: true }", { said: /^rushlight:load \d[^]*^rushlight:prefill \d[^]*^rushlight:decode \d/m }],
   ["/static/rushlight/", { said: /^(compat|full)$/m }],
 ];
 
