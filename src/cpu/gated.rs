@@ -39,6 +39,29 @@ pub fn gated_product(
                 matmul::copy(out, gated);
             }
         };
+        if let (Factor::Quantised(x), 1) = (x, tokens) {
+            // The unit over all columns of the task at once: eight do not fill a vector everywhere.
+            let columns = ROWS * groups.len();
+            let mut products = [vec![[0.0; ROWS]; groups.len()], vec![[0.0; ROWS]; groups.len()]];
+            for (weight, products) in [gate, up].into_iter().zip(&mut products) {
+                let Form::Blocks(layout) = weight.form else { return };
+                for (group, products) in groups.clone().zip(products) {
+                    ints::group_times_token(level, layout, weight.group(group), x.row(0), products);
+                }
+            }
+            let [gates, ups] = &products;
+            let columns = columns.min(n - groups.start * ROWS);
+            // SAFETY: every group of columns is computed by one task.
+            let out = unsafe { out.part(groups.start * ROWS, columns) };
+            rows::glu_rows(
+                level,
+                activation,
+                &gates.as_flattened()[..columns],
+                &ups.as_flattened()[..columns],
+                out,
+            );
+            return;
+        }
         match x {
             Factor::Quantised(x) => {
                 let rows: Vec<_> = (0..tokens).map(|token| x.row(token)).collect();
@@ -49,19 +72,7 @@ pub fn gated_product(
                         // `takes_bytes` is asked before activations are quantised.
                         let Form::Blocks(layout) = weight.form else { return };
                         let packed = weight.group(group);
-                        match (&rows[..], &mut products[..]) {
-                            ([row], [products]) => {
-                                ints::group_times_token(level, layout, packed, *row, products)
-                            }
-                            _ => ints::group_times_tokens(
-                                level,
-                                layout,
-                                packed,
-                                &rows,
-                                &mut unpacked,
-                                products,
-                            ),
-                        }
+                        ints::group_times_tokens(level, layout, packed, &rows, &mut unpacked, products);
                     }
                     let [gates, ups] = &products;
                     write(group, gates, ups);
